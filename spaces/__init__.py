@@ -1,0 +1,1 @@
+"""Layers, options, spaces, budgets and costs; no weights, no database, no Ray."""

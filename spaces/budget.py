@@ -1,0 +1,219 @@
+"""Budgets: hard limits in whole numbers, read from what people write and checked before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+
+from spaces.errors import BudgetError, InputError
+from spaces.feasibility import conflict, extremes, smallest_with, unit_costs
+from spaces.space import Measures, Space
+from spaces.tables import check_name
+
+__all__ = ["BUDGETS", "Budget", "Limit", "extremes", "make_budget", "parse_count", "parse_size", "unit_costs"]
+
+# one or more digits, in groups of three or not, a decimal point, and at most two digits of exponent
+NUMBER = r"(\d{1,3}(?:,\d{3})+|\d[\d_]*)(\.\d*)?(e[+-]?\d{1,2})?"
+
+SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+COUNT_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One hard limit: ``measure`` of a configuration must not exceed ``limit``."""
+
+    name: str  # as written in the job file
+    measure: str  # the attribute of Measures
+    limit: int
+    written: str  # the value as a person wrote it
+
+    def holds(self, measures: Measures) -> bool:
+        return int(getattr(measures, self.measure)) <= self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Limits that hold together."""
+
+    limits: tuple[Limit, ...]
+
+    def holds(self, measures: Measures) -> bool:
+        return all(limit.holds(measures) for limit in self.limits)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{limit.name} {limit.written}" for limit in self.limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How one kind of budget is read, and how a whole number of its measure is shown."""
+
+    measure: str
+    read: Callable[[str, Space], int]
+    show: Callable[[int, Space], str]
+    is_at_least: bool = False  # the written value must be reached, not kept below
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``1.5GiB``, ``12MB`` or a plain number; KB is 1000 bytes, KiB 1024."""
+    return _number_with_unit(text, {"": 1, **SIZE_UNITS}, "size", "1.5GiB, 12MB or a number of bytes")
+
+
+def parse_count(text: str) -> int:
+    """``6.5B``, ``800M`` or a plain number."""
+    return _number_with_unit(text, COUNT_UNITS, "parameters", "6.5B, 800M or a plain number")
+
+
+def _number_with_unit(text: str, units: Mapping[str, int], name: str, example: str) -> int:
+    match = re.fullmatch(rf"({NUMBER})\s*([a-z]*)", text.strip(), re.ASCII | re.IGNORECASE)
+    if match is None or match[5].upper() not in units:
+        raise InputError(f"{name} must be written like {example}, got {text!r}")
+    return floor(_exact(match[1]) * units[match[5].upper()])
+
+
+def _rate(text: str, name: str) -> Fraction:
+    if re.fullmatch(NUMBER, text.strip(), re.ASCII | re.IGNORECASE) is None:
+        raise InputError(f"{name} must be a number that is not negative, such as 3 or 2.5, got {text!r}")
+    return _exact(text.strip())
+
+
+def _exact(number: str) -> Fraction:
+    """The exact value of a decimal, so that no float rounding ever moves a limit."""
+    return Fraction(number.replace(",", "").replace("_", ""))
+
+
+def _per(attribute: str, name: str) -> Rule:
+    """A rate: so many bits for each weight. Shown rounded up, so that what is shown is met when it is asked for."""
+
+    def weights(space: Space) -> int:
+        return space.anatomy.num_parameters if attribute == "stored_bits" else space.num_weights
+
+    def read(text: str, space: Space) -> int:
+        rate = _rate(text, name)
+        if weights(space) == 0:
+            raise InputError(
+                f"{name} averages over the weights of the space, and this one only drops parts; "
+                f"limit bits_per_weight, size or dropped parts instead of {name} {text}"
+            )
+        return floor(rate * weights(space))
+
+    return Rule(
+        measure=attribute,
+        read=read,
+        show=lambda value, space: f"{ceil(Fraction(value * 10**4, weights(space))) / 10**4:.4f}",
+    )
+
+
+def _dropped(part: str) -> Rule:
+    """At least so many attentions or MLPs dropped, which is a limit on those kept."""
+    measure = f"{part}s"
+
+    def total(space: Space) -> int:
+        return sum(layer.part == part for layer in space.anatomy.parts)
+
+    def read(text: str, space: Space) -> int:
+        if re.fullmatch(r"\d{1,9}", text, re.ASCII) is None:
+            raise InputError(f"dropped_{measure} must be a whole number, got {text!r}")
+        return total(space) - int(text)
+
+    return Rule(measure=measure, read=read, show=lambda value, space: f"{total(space) - value}", is_at_least=True)
+
+
+# name in a job file -> how it is read. Each is documented in docs/jobs.md.
+BUDGETS: dict[str, Rule] = {
+    "bits_per_weight": _per("stored_bits", "bits_per_weight"),
+    "nominal_bits_per_weight": _per("nominal_bits", "nominal_bits_per_weight"),
+    "size": Rule(
+        measure="stored_bits",
+        read=lambda text, space: parse_size(text) * 8,
+        show=lambda value, space: _exact_size(ceil(value / 8)),
+    ),
+    "parameters": Rule(
+        measure="parameters",
+        read=lambda text, space: parse_count(text),
+        show=lambda value, space: f"{value:,}",
+    ),
+    "dropped_attentions": _dropped("attention"),
+    "dropped_mlps": _dropped("mlp"),
+}
+
+
+def show_size(size_bytes: float) -> str:
+    """Bytes as a person reads them: 12.35 MB, 1.500 GB."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size_bytes >= scale:
+            return f"{size_bytes / scale:.3f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def _exact_size(size_bytes: int) -> str:
+    """Every byte of a size, with its unit: 2.101878784 GB."""
+    for unit, digits in (("GB", 9), ("MB", 6), ("kB", 3)):
+        if size_bytes >= 10**digits:
+            whole, rest = divmod(size_bytes, 10**digits)
+            return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{size_bytes} B"
+
+
+def make_budget(asked: Mapping[str, object], space: Space) -> Budget:
+    """Read the budget that a person wrote for ``space``.
+
+    Raises:
+        InputError: an unknown kind of budget, a value that does not read, or no limit at all.
+        BudgetError: a limit that no configuration of the space meets, with the smallest and largest feasible value,
+            or limits that none meets together.
+    """
+    if not asked:
+        raise InputError(f"budget must have at least one limit; choose from {', '.join(BUDGETS)}")
+    budget = Budget(limits=tuple(_read(name, value, space) for name, value in asked.items()))
+    for limit in budget.limits:
+        _check_feasible(limit, space)
+    _check_together(budget.limits, space)
+    return budget
+
+
+def _read(name: str, value: object, space: Space) -> Limit:
+    rule = BUDGETS[check_name(name, BUDGETS, "budget")]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{name} must be a number or a text such as 1.5GiB, got {value!r}")
+    return Limit(name=name, measure=rule.measure, limit=rule.read(str(value), space), written=str(value))
+
+
+def feasible_range(name: str, space: Space) -> tuple[str, str]:
+    """The smallest and largest value that the budget ``name`` can take, as a job file writes them."""
+    rule = BUDGETS[check_name(name, BUDGETS, "budget")]
+    low, high = (rule.show(value, space) for value in extremes(space, rule.measure))
+    return (high, low) if rule.is_at_least else (low, high)
+
+
+def _check_feasible(limit: Limit, space: Space) -> None:
+    low, _ = extremes(space, limit.measure)
+    if low <= limit.limit:
+        return
+    rule = BUDGETS[limit.name]
+    smallest, largest = feasible_range(limit.name, space)
+    raise BudgetError(
+        f"{limit.name} must be {'at most' if rule.is_at_least else 'at least'} {rule.show(low, space)} "
+        f"for this space, got {limit.written}; feasible values go from {smallest} to {largest}: "
+        f"change the budget, or the options that the space offers"
+    )
+
+
+def _check_together(limits: tuple[Limit, ...], space: Space) -> None:
+    """Refuse limits that no configuration meets together, though each can be met alone."""
+    clash = conflict(space, [(limit.measure, limit.limit) for limit in limits])
+    if not clash:
+        return
+    *others, last = [limits[index] for index in clash]
+    named = " and ".join(f"{limit.name} {limit.written}" for limit in (*others, last))
+    least = smallest_with(space, last.measure, [(limit.measure, limit.limit) for limit in others])
+    way_out = "" if least is None else f", for example {last.name} to {BUDGETS[last.name].show(least, space)}"
+    raise BudgetError(
+        f"no configuration of this space meets {named} together, though each alone can be met; "
+        f"relax one of them{way_out}, or offer more options"
+    )

@@ -1,0 +1,63 @@
+"""A model's shape without its weights: built on the meta device from a config, in seconds at any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+
+from spaces.discovery import Anatomy, find_anatomy
+from spaces.errors import InputError
+
+
+def load_config(model: str) -> PreTrainedConfig:
+    """The config of a local folder or of a hub id; code from the hub is never run.
+
+    Raises:
+        InputError: there is no such folder or model, transformers does not know its architecture, or it is quantized.
+    """
+    looks_local = model.startswith((".", "/", "~")) or model.count("/") != 1 or Path(model).exists()
+    path = str(Path(model).expanduser()) if looks_local else model
+    if looks_local and not (Path(path) / "config.json").is_file():
+        raise InputError(
+            f"model must be a folder with a config.json or a hub id such as Qwen/Qwen3-0.6B, got {model!r}: "
+            f"{'it has no config.json' if Path(path).is_dir() else 'there is no such folder'}"
+        )
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, StrictDataclassError) as error:
+        raise InputError(
+            f"cannot read the config of model {model!r}: {_first_line(error)}; "
+            f"give a local folder, or check the hub id and the network"
+        ) from error
+    if getattr(config, "quantization_config", None) is not None:
+        raise InputError(f"model {model!r} is quantized already; give the dense checkpoint that it was made from")
+    return config
+
+
+def skeleton(config: PreTrainedConfig) -> nn.Module:
+    """The causal language model of ``config`` on the meta device, in the checkpoint's dtype.
+
+    Raises:
+        InputError: the config belongs to no causal language model.
+    """
+    try:
+        with torch.device("meta"):
+            model: nn.Module = AutoModelForCausalLM.from_config(config, dtype=config.dtype or torch.float32)  # type: ignore[no-untyped-call]
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"{type(config).__name__} is not a causal language model that transformers builds: {_first_line(error)}"
+        ) from error
+    return model
+
+
+def anatomy_of(model: str) -> Anatomy:
+    """The anatomy of a local folder or hub id, without reading a weight."""
+    return find_anatomy(skeleton(load_config(model)))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,157 @@
+"""A space: the ordered layers, the options open to each, ties and pins, and the exact cost of any choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from spaces.configuration import Configuration
+from spaces.discovery import Anatomy
+from spaces.errors import InputError
+from spaces.layer import Layer
+from spaces.option import DROP, KEEP, Option
+from spaces.tables import check_name
+
+Levels = tuple[int, ...]  # for each unit of a space, the number of its option, smallest first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """Layers that share one decision: one layer, or several that are tied. Options are sorted by size."""
+
+    layers: tuple[int, ...]
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """What budgets limit, as whole numbers. ``stored_bits`` is the whole exported checkpoint's tensors."""
+
+    stored_bits: int
+    nominal_bits: int  # codes of the space's layers alone
+    parameters: int  # kept, of the whole model
+    attentions: int  # kept
+    mlps: int  # kept
+
+    @property
+    def size_bytes(self) -> int:
+        return -(-self.stored_bits // 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """See the module. ``layers`` are in the model's order; ``units`` partition their indices."""
+
+    anatomy: Anatomy
+    layers: tuple[Layer, ...]
+    units: tuple[Unit, ...]
+    ties: str
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.layers]
+
+    @cached_property
+    def num_weights(self) -> int:
+        """Weights of the space's own layers: what nominal bits are averaged over."""
+        return sum(layer.num_weights for layer in self.layers)
+
+    def configure(self, levels: Sequence[int]) -> Configuration:
+        """The canonical configuration of one level per unit: what lies in a dropped part is dropped with it."""
+        options = self._options(levels)
+        dropped = {name for name, option in options.items() if option == DROP}
+        inside = {layer.name for layer in self.layers if dropped.intersection(layer.inside)}
+        return Configuration.of({name: DROP if name in inside else option for name, option in options.items()})
+
+    def levels(self, configuration: Configuration) -> Levels:
+        """The levels of a configuration, checked against this space.
+
+        Raises:
+            InputError: a layer is missing or unknown, has an option that is not open to it, or parts with a tie.
+        """
+        self._check_names(configuration)
+        return tuple(self._level(unit, configuration) for unit in self.units)
+
+    def _check_names(self, configuration: Configuration) -> None:
+        for name in configuration.names:
+            check_name(name, self.names, "layer")
+        missing = [name for name in self.names if name not in configuration]
+        if missing:
+            raise InputError(
+                f"the configuration leaves out {len(missing)} of {len(self.layers)} layers, the first {missing[0]!r}; "
+                f"give every layer an option, keep to leave it as it is"
+            )
+
+    def _level(self, unit: Unit, configuration: Configuration) -> int:
+        names = [self.layers[index].name for index in unit.layers]
+        chosen = {configuration[name] for name in names}
+        if len(chosen) > 1:
+            slugs = ", ".join(f"{name}: {configuration[name].slug}" for name in names)
+            raise InputError(f"{slugs} are tied (ties: {self.ties}) and must have one option; make them equal")
+        option = chosen.pop()
+        if option in unit.options:
+            return unit.options.index(option)
+        if option == DROP and self._is_inside_dropped(unit, configuration):
+            return 0
+        open_to = ", ".join(option.slug for option in unit.options)
+        raise InputError(f"option {option.slug} is not open to {names[0]}; its options are {open_to}")
+
+    def _is_inside_dropped(self, unit: Unit, configuration: Configuration) -> bool:
+        holders = self.layers[unit.layers[0]].inside
+        return any(name in configuration and configuration[name] == DROP for name in holders)
+
+    def measure(self, levels: Sequence[int]) -> Measures:
+        """The exact cost of one level per unit."""
+        return self.measure_options(self._options(levels))
+
+    def measure_options(self, options: Mapping[str, Option]) -> Measures:
+        """The exact cost of an option for every layer; what lies in a dropped part costs nothing."""
+        dropped = {name for name, option in options.items() if option == DROP}
+        stored, nominal, parameters = self._rest_bits, 0, self.anatomy.num_parameters
+        for layer in self.layers:
+            option = options[layer.name]
+            if option == DROP or dropped.intersection(layer.inside):
+                continue
+            bits = option.bits(layer.rows, layer.columns, self.anatomy.dense_bits)
+            stored, nominal = stored + bits.stored, nominal + bits.nominal
+        gone = self._gone(dropped)
+        lost = sum(layer.num_weights + layer.other_parameters for layer in gone)
+        not_ours = sum(layer.num_weights for layer in gone if layer.name not in options)
+        stored -= (not_ours + sum(layer.other_parameters for layer in gone)) * self.anatomy.dense_bits
+        names = {layer.name for layer in gone}
+        attentions, mlps = (self._kept(part, names) for part in ("attention", "mlp"))
+        return Measures(
+            stored_bits=stored,
+            nominal_bits=nominal,
+            parameters=parameters - lost,
+            attentions=attentions,
+            mlps=mlps,
+        )
+
+    def _gone(self, dropped: set[str]) -> list[Layer]:
+        """Every weight and part of the model that dropping the named parts removes, each once."""
+        if not dropped:
+            return []
+        everything = (*self.anatomy.weights, *self.anatomy.parts)
+        return [layer for layer in everything if layer.name in dropped or dropped.intersection(layer.inside)]
+
+    def _kept(self, part: str, gone: set[str]) -> int:
+        return sum(layer.part == part and layer.name not in gone for layer in self.anatomy.parts)
+
+    @cached_property
+    def _rest_bits(self) -> int:
+        """Everything of the checkpoint that is not a weight of one of the space's layers."""
+        return (self.anatomy.num_parameters - self.num_weights) * self.anatomy.dense_bits
+
+    def _options(self, levels: Sequence[int]) -> dict[str, Option]:
+        return {
+            self.layers[index].name: unit.options[level]
+            for unit, level in zip(self.units, levels, strict=True)
+            for index in unit.layers
+        }
+
+    @cached_property
+    def kept(self) -> Levels:
+        """The levels of the dense model: ``keep`` wherever it is open (a pin may close it)."""
+        return tuple(unit.options.index(KEEP) if KEEP in unit.options else len(unit.options) - 1 for unit in self.units)

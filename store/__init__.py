@@ -1,0 +1,1 @@
+"""SQL tables and queries: evaluations with leases, jobs, progress."""

@@ -1,0 +1,1 @@
+"""Applies a configuration to a live model and measures it on fixed text."""

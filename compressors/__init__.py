@@ -1,0 +1,1 @@
+"""Pure tensor functions that quantize, and the bank that keeps what they made."""

@@ -1,0 +1,125 @@
+"""The bank: compressed weights of one model, one safetensors file for each (layer, option), named by content."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import NoReturn
+
+from compressors.entry import DamagedError, Header, decode, encode, read_header, write_whole
+from compressors.measure import EntryErrors
+from compressors.quantized import QuantizedWeight
+from compressors.solvers import solver_version
+from spaces.errors import InputError, JobError
+from spaces.option import Quantize
+
+Pair = tuple[str, Quantize]  # a layer's name and an option
+
+_KEY_CHARACTERS = 16  # of a hash, in names: 64 bits
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The entries of one model, one calibration text and one propagation, under ``root``.
+
+    An entry's name carries a hash of all that its content depends on, so an entry is never stale and never
+    changed: several processes may build and read one bank at once, and whoever writes last writes the same.
+    """
+
+    root: Path
+    _: KW_ONLY
+    weights: str  # hash of the model's weights
+    calibration: str  # hash of the calibration token ids
+    propagate: str  # "dense", or say "quantized:gptq-int3-g128-asym"
+
+    def key(self, layer: str, option: Quantize) -> str:
+        """The hash of all that the entry's content depends on."""
+        parts = {
+            "weights": self.weights,
+            "calibration": self.calibration,
+            "propagate": self.propagate,
+            "layer": layer,
+            "option": option.slug,
+            "solver": option.solver,
+            "solver_version": solver_version(option.solver),
+        }
+        return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def path(self, layer: str, option: Quantize) -> Path:
+        """Where the entry is, or will be.
+
+        Raises:
+            InputError: the layer's name could lead out of the bank's folder.
+        """
+        if not re.fullmatch(r"\w[\w.-]*", layer):
+            raise InputError(f"a layer's name must be of letters, digits, '_', '-' and '.', got {layer!r}; rename it")
+        name = f"{option.slug}-{self.key(layer, option)[:_KEY_CHARACTERS]}.safetensors"
+        return self.root / self.weights[:_KEY_CHARACTERS] / layer / name
+
+    def missing(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Those of ``pairs`` that are absent or damaged; what is left of the latter is deleted.
+
+        Reads headers and lengths only: a damaged payload shows when it is read.
+        """
+        return [pair for pair in pairs if not self._is_whole(self.path(*pair))]
+
+    def write(self, layer: str, option: Quantize, quantized: QuantizedWeight, errors: EntryErrors) -> None:
+        """Store one entry; it appears whole or not at all.
+
+        Raises:
+            JobError: the disk is full, or the folder cannot be written.
+        """
+        write_whole(self.path(layer, option), encode(layer, option, quantized, errors))
+
+    def read(self, layer: str, option: Quantize) -> QuantizedWeight:
+        """Load one entry to the CPU and check every byte of it.
+
+        Raises:
+            JobError: it is absent, or damaged; a damaged file is deleted, so that the next build renews it.
+        """
+        path = self.path(layer, option)
+        try:
+            return decode(path.read_bytes(), layer, option)
+        except (FileNotFoundError, DamagedError) as error:
+            _refuse(path, error)
+
+    def errors(self, layer: str, option: Quantize) -> EntryErrors:
+        """The errors measured when the entry was made; reads only the file's header, and raises as `read` does."""
+        return self._header((layer, option)).errors
+
+    def size_bytes(self, pairs: Iterable[Pair]) -> int:
+        """The bytes of codes, scales and zero points, without the files' headers; raises as `read` does."""
+        return sum(self._header(pair).payload_bytes for pair in pairs)
+
+    def file_bytes(self, pairs: Iterable[Pair]) -> int:
+        """The bytes of the entries' files, headers included; raises as `read` does."""
+        return sum(self._header(pair).file_bytes for pair in pairs)
+
+    def _header(self, pair: Pair) -> Header:
+        path = self.path(*pair)
+        try:
+            return read_header(path)
+        except (FileNotFoundError, DamagedError) as error:
+            _refuse(path, error)
+
+    @staticmethod
+    def _is_whole(path: Path) -> bool:
+        try:
+            read_header(path)
+        except FileNotFoundError:
+            return False
+        except DamagedError:
+            path.unlink(missing_ok=True)
+            return False
+        return True
+
+
+def _refuse(path: Path, error: FileNotFoundError | DamagedError) -> NoReturn:
+    if isinstance(error, FileNotFoundError):
+        raise JobError(f"the bank has no entry {path}; build it first") from error
+    path.unlink(missing_ok=True)
+    raise JobError(f"bank entry {path} was damaged and is deleted: {error}; run the job again") from error

@@ -13,7 +13,19 @@ from spaces.feasibility import conflict, extremes, smallest_with, unit_costs
 from spaces.space import Measures, Space
 from spaces.tables import check_name
 
-__all__ = ["BUDGETS", "Budget", "Limit", "extremes", "make_budget", "parse_count", "parse_size", "unit_costs"]
+__all__ = [
+    "BUDGETS",
+    "Budget",
+    "Limit",
+    "Rule",
+    "extremes",
+    "feasible_range",
+    "make_budget",
+    "parse_count",
+    "parse_size",
+    "show_size",
+    "unit_costs",
+]
 
 # one or more digits, in groups of three or not, a decimal point, and at most two digits of exponent
 NUMBER = r"(\d{1,3}(?:,\d{3})+|\d[\d_]*)(\.\d*)?(e[+-]?\d{1,2})?"

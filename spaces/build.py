@@ -107,11 +107,12 @@ def _check_pin(layer: Layer, pinned: Option) -> None:
 
 def _check_ties(layers: tuple[Layer, ...], anatomy: Anatomy, spec: SpaceSpec) -> None:
     broken = broken_tie(layers, anatomy.weights, spec.ties)
-    if broken is None or not layers:
+    if broken is None:
         return
     inside, outside = broken
+    left = ", ".join(outside)
     raise InputError(
-        f"{', '.join((*inside, *outside))} are tied (ties: {spec.ties}), but nothing is offered to {', '.join(outside)}; "
+        f"{', '.join(inside)} and {left} are tied (ties: {spec.ties}), but nothing is offered to {left}; "
         f"exclude all of them or none, offer them the same options, or untie them"
     )
 

@@ -30,7 +30,7 @@ def load_config(model: str) -> PreTrainedConfig:
         config: PreTrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise InputError(
-            f"cannot read the config of model {model!r}: {_first_line(error)}; "
+            f"cannot read the config of model {model!r}: {_gist(error)}; "
             f"give a local folder, or check the hub id and the network"
         ) from error
     if getattr(config, "quantization_config", None) is not None:
@@ -49,7 +49,7 @@ def skeleton(config: PreTrainedConfig) -> nn.Module:
             model: nn.Module = AutoModelForCausalLM.from_config(config, dtype=config.dtype or torch.float32)  # type: ignore[no-untyped-call]
     except (ValueError, KeyError) as error:
         raise InputError(
-            f"{type(config).__name__} is not a causal language model that transformers builds: {_first_line(error)}"
+            f"{type(config).__name__} is not a causal language model that transformers builds: {_gist(error)}"
         ) from error
     return model
 
@@ -59,5 +59,7 @@ def anatomy_of(model: str) -> Anatomy:
     return find_anatomy(skeleton(load_config(model)))
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _gist(error: BaseException) -> str:
+    """The first two lines of a message on one: a validation error says only in its second what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

@@ -143,5 +143,6 @@ def _check_lookup(option: Quantize, layer: Layer) -> None:
     if layer.is_lookup and option.solver == "gptq":
         raise InputError(
             f"{layer.name} is an embedding: its rows are looked up, not multiplied, so solver gptq has no Hessian "
-            f"for it; give it options of its own with solver: rtn and layers: [{layer.name!r}]"
+            f"for it; give those options layers that leave it out, and it an option of its own with solver: rtn and "
+            f"layers: [{layer.name!r}]"
         )

@@ -1,0 +1,117 @@
+"""Feasibility: extremes and conflicts of random small spaces, against trying every configuration."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hand_made import every, quantize, space_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spaces.budget import BUDGETS, make_budget
+from spaces.errors import BudgetError
+from spaces.feasibility import Bound, conflict, extremes, smallest_with, unit_costs
+from spaces.option import KEEP, Option
+from spaces.space import Measures, Space
+
+MEASURES = ("stored_bits", "nominal_bits", "parameters", "attentions", "mlps")
+OPTIONS: list[Option] = [
+    quantize(2, 32, symmetric=False),
+    quantize(3),
+    quantize(2),
+    quantize(4, 32, symmetric=False),
+    KEEP,
+]
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> Space:
+    """One or two blocks of one or two weights, each with up to three options, and up to two droppable parts.
+
+    Weights of one row pay much for groups, so that fewer bits can take more room: measures then pull apart.
+    """
+    shapes = st.tuples(st.integers(1, 3), st.sampled_from([32, 64]))
+    options = st.lists(st.sampled_from(OPTIONS), min_size=1, max_size=3, unique=True)
+    blocks = draw(st.lists(st.tuples(st.lists(shapes, min_size=1, max_size=2), options), min_size=1, max_size=2))
+    names = [f"block{number}{part}" for number in range(len(blocks)) for part in ("", ".attn")]
+    return space_of(blocks, drops=draw(st.lists(st.sampled_from(names), max_size=2, unique=True)))
+
+
+def values(space: Space) -> list[Measures]:
+    return [space.measure(levels) for levels in every(space)]
+
+
+def is_met(found: list[Measures], bounds: list[Bound]) -> bool:
+    return any(all(getattr(each, measure) <= limit for measure, limit in bounds) for each in found)
+
+
+@given(space=spaces())
+@settings(max_examples=60, deadline=None)
+def test_extremes_are_those_of_every_configuration(space: Space) -> None:
+    found = values(space)
+    for measure in MEASURES:
+        ordered = sorted(getattr(each, measure) for each in found)
+        assert extremes(space, measure) == (ordered[0], ordered[-1])
+
+
+@given(space=spaces(), data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_conflict_is_found_exactly_where_no_configuration_meets_all(space: Space, data: st.DataObject) -> None:
+    found = values(space)
+    bounds = [
+        (measure, data.draw(st.sampled_from(sorted({getattr(v, measure) for v in found})))) for measure in MEASURES
+    ]
+    clash = conflict(space, bounds)
+    assert bool(clash) is not is_met(found, bounds)
+    named = [bounds[number] for number in clash]
+    for size in range(len(named)):  # each of them is needed
+        assert all(is_met(found, list(some)) for some in combinations(named, size))
+    assert not named or not is_met(found, named)
+
+
+@given(space=spaces(), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_smallest_value_beside_other_limits_is_that_of_every_configuration(
+    space: Space, data: st.DataObject
+) -> None:
+    found = values(space)
+    limit = data.draw(st.sampled_from([each.nominal_bits for each in found]))
+    expected = min(each.stored_bits for each in found if each.nominal_bits <= limit)
+    assert smallest_with(space, "stored_bits", [("nominal_bits", limit)]) == expected
+
+
+def test_a_unit_s_costs_are_those_of_the_dense_model_with_it_alone_changed() -> None:
+    space = space_of([([(2, 32)], [quantize(2), KEEP]), ([(2, 32)], [quantize(3), KEEP])])
+    rest = 10 + 2 * (3 + 4)  # outside the blocks, and the biases and norms of two
+    assert unit_costs(space, 0, "stored_bits") == [16 * (rest + 64) + 2 * (64 + 16), 16 * (rest + 128)]
+
+
+def clashing() -> Space:
+    """Two bits take more room than three here: 2 x 32 bits of codes and 64 of scales and zeros in each row."""
+    return space_of([([(1, 64)], [quantize(3), quantize(2, 32, symmetric=False), KEEP])])
+
+
+def test_limits_that_clash_are_named_with_a_value_that_would_do() -> None:
+    space = clashing()
+    three, two = (option.bits(1, 64, 16) for option in space.units[0].options[:2])
+    assert (three.stored, two.stored) == (6 * 32 + 16, 4 * 32 + 2 * 16 + 2 * 32)
+    rest = (10 + 7) * 16
+    size = (rest + three.stored) // 8
+    with pytest.raises(BudgetError, match=f"meets nominal_bits_per_weight 2 and size {size} together.*size to 62 B,"):
+        make_budget({"nominal_bits_per_weight": 2, "dropped_attentions": 0, "size": size}, space)
+    assert (rest + two.stored) / 8 == 62
+    assert make_budget({"nominal_bits_per_weight": 2, "size": 62}, space).holds(space.measure((1,)))
+
+
+def test_limits_of_a_large_space_are_found_to_clash_in_whole_bits() -> None:
+    """Hundreds of layers of billions of bits: one bit less than needed must be seen, one enough must pass."""
+    options: list[Option] = [quantize(3), quantize(2, 32, symmetric=False), KEEP]
+    space = space_of([([(1, 64)] * 25, options)] * 4, rest=10**9)
+    least_nominal, least_stored = (extremes(space, measure)[0] for measure in ("nominal_bits", "stored_bits"))
+    stored = smallest_with(space, "stored_bits", [("nominal_bits", least_nominal)])
+    assert stored is not None
+    assert stored - least_stored == 100 * 16  # each of 100 layers takes 224 bits instead of 208
+    assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored)]) == ()
+    assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored - 1)]) == (0, 1)
+    assert set(MEASURES) == {rule.measure for rule in BUDGETS.values()}

@@ -1,0 +1,167 @@
+"""A model in memory that takes on one configuration after another, touching only the layers that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compressors.bank import Bank
+from compressors.weights import weight_of, write_weight
+from spaces.configuration import Configuration
+from spaces.discovery import Anatomy
+from spaces.errors import InputError
+from spaces.option import DROP, KEEP, Option, Quantize
+
+
+class LiveModel:
+    """Holds the dense model with some layers compressed and some parts bypassed; owns ``model`` from then on.
+
+    Dense weights are copied aside when they are first overwritten, in the narrowest dtype that loses nothing.
+    """
+
+    def __init__(self, model: nn.Module, anatomy: Anatomy, bank: Bank) -> None:
+        self.model = model
+        self.anatomy = anatomy
+        self.bank = bank
+        self._loaded: dict[str, Option] = {}  # layers that are not dense now
+        self._dense: dict[str, Tensor] = {}
+        self._bypassed: dict[str, list[tuple[nn.Module, Any]]] = {}  # a module, and the forward it had of its own
+        self._parts = {part.name: part for part in anatomy.parts}
+        self._shapes = _output_shapes(model, anatomy)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def apply(self, configuration: Configuration) -> int:
+        """Make the model compute ``configuration``; returns the number of layers that changed.
+
+        Layers that the configuration does not name, and weights inside a dropped part, are left or made dense:
+        what is in them is never computed.
+
+        Raises:
+            InputError: a layer is not the model's, or cannot take on its option; nothing was changed.
+            JobError: the bank lacks an option; the model is between two configurations, and another apply mends it.
+        """
+        wanted = {name: option for name, option in configuration.options if option != KEEP}
+        dropped = {name for name, option in wanted.items() if option == DROP}
+        for name, option in wanted.items():
+            self._check(name, option, dropped)
+        wanted = {name: option for name, option in wanted.items() if option != DROP or name in self._parts}
+        stale = [name for name in self._loaded if name not in wanted and not self._is_inside(name, dropped)]
+        changed = [name for name, option in wanted.items() if self._loaded.get(name) != option]
+        for name in stale:
+            self._restore(name)
+        for name in changed:
+            self._load(name, wanted[name])
+        return len(stale) + len(changed)
+
+    def _check(self, name: str, option: Option, dropped: set[str]) -> None:
+        if self.anatomy.find(name) is None:
+            raise InputError(f"the model has no layer {name!r}; see `layerpress space` for its layers")
+        if option == DROP:
+            fits = name in self._parts or self._is_inside(name, dropped)
+        else:
+            fits = isinstance(option, Quantize) and name not in self._parts
+        if not fits:
+            raise InputError(
+                f"{name} cannot take on option {option.slug}: weights are quantized, and attentions, MLPs and blocks "
+                f"dropped; choose an option that `layerpress space` lists for it"
+            )
+
+    def _is_inside(self, name: str, dropped: set[str]) -> bool:
+        layer = self.anatomy.find(name)
+        return layer is not None and layer.part is None and bool(dropped.intersection(layer.inside))
+
+    def _load(self, name: str, option: Option) -> None:
+        if isinstance(option, Quantize):
+            self._overwrite(name, self.bank.read(name, option).dequantize(torch.float32))
+        else:
+            self._bypass(name)
+        self._loaded[name] = option
+
+    def _overwrite(self, name: str, weight: Tensor) -> None:
+        module = self.model.get_submodule(name)
+        if name not in self._dense:
+            self._dense[name] = _set_aside(weight_of(module))
+        write_weight(module, weight)
+
+    def _restore(self, name: str) -> None:
+        if self._loaded.pop(name) == DROP:
+            for module, forward in self._bypassed.pop(name):
+                _give_forward(module, forward)
+        else:
+            write_weight(self.model.get_submodule(name), self._dense[name])
+
+    def _bypass(self, name: str) -> None:
+        """A dropped block passes its input on; a dropped attention or MLP adds nothing to the residual stream."""
+        modules = [self.model.get_submodule(module) for module in self.anatomy.modules_of[name]]
+        is_block = self._parts[name].part == "block"
+        self._bypassed[name] = [(module, vars(module).get("forward")) for module in modules]
+        for module in modules[:-1]:  # loose layers of an MLP (OPT): only the last one's output reaches the stream
+            module.forward = _pass_on(None)
+        last = modules[-1]
+        last.forward = _pass_on(self._shapes[name]) if is_block else _add_nothing(self._shapes[name])
+
+
+def _set_aside(weight: Tensor) -> Tensor:
+    """A copy of ``weight`` that converts back to its very values, in half the memory where they allow it."""
+    for narrow in (torch.bfloat16, torch.float16):
+        copy = weight.to(narrow, copy=True)
+        if torch.equal(copy.to(weight.dtype), weight):
+            return copy
+    return weight.clone()
+
+
+def _give_forward(module: nn.Module, own: Any) -> None:
+    """Give a module the forward that it had of its own, or that of its class."""
+    if own is None:
+        del module.__dict__["forward"]
+    else:
+        module.__dict__["forward"] = own
+
+
+def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, int | None]:
+    """For each part, the length of the tuple it returns, or None for a bare tensor: seen in a trial forward."""
+    shapes: dict[str, int | None] = {}
+    hooks = []
+    for part, modules in anatomy.modules_of.items():
+
+        def see(_module: nn.Module, _inputs: object, output: object, part: str = part) -> None:
+            shapes[part] = len(output) if isinstance(output, tuple) else None
+
+        hooks.append(model.get_submodule(modules[-1]).register_forward_hook(see))
+    try:
+        with torch.inference_mode():
+            trial = torch.zeros(1, 2, dtype=torch.long, device=next(model.parameters()).device)
+            model(input_ids=trial, use_cache=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return shapes
+
+
+def _pass_on(shape: int | None) -> Callable[..., Any]:
+    def forward(*inputs: Any, **named: Any) -> Any:
+        return _shaped(_hidden(inputs, named), shape)
+
+    return forward
+
+
+def _add_nothing(shape: int | None) -> Callable[..., Any]:
+    def forward(*inputs: Any, **named: Any) -> Any:
+        return _shaped(torch.zeros_like(_hidden(inputs, named)), shape)
+
+    return forward
+
+
+def _hidden(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
+    hidden: Tensor = inputs[0] if inputs else named["hidden_states"]
+    return hidden
+
+
+def _shaped(hidden: Tensor, shape: int | None) -> Any:
+    return hidden if shape is None else (hidden, *([None] * (shape - 1)))

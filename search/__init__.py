@@ -1,0 +1,1 @@
+"""Strategies, solvers, fronts, and the engine that runs a job on Ray."""

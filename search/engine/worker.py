@@ -1,0 +1,83 @@
+"""The Ray actor that holds a model: builds the bank, computes dense logits, measures candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from compressors.bank import Bank
+from compressors.build import build_bank
+from evaluators.checkpoint import load_model
+from evaluators.dense import DenseLogits
+from evaluators.evaluator import Evaluator, Measurement
+from evaluators.live import LiveModel
+from evaluators.stream import Stream
+from spaces.configuration import Configuration
+from spaces.discovery import find_anatomy
+from spaces.errors import JobError
+from spaces.option import Quantize
+
+Text = Literal["calibration", "validation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSetup:
+    """All that a worker needs; plain data, so that Ray can send it anywhere."""
+
+    folder: Path
+    dtype: str
+    device: str
+    num_threads: int
+    bank: Bank
+    propagate: Quantize | None
+    streams: Mapping[Text, np.ndarray]  # int64 (sequences, length)
+
+
+class Worker:
+    """One model in memory. The engine wraps it as an actor; it can be used without Ray as well.
+
+    The model is loaded by the first task that needs it, so that what goes wrong is that task's error.
+    """
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        torch.set_num_threads(setup.num_threads)
+        self.setup = setup
+        self._streams = {name: Stream(torch.from_numpy(tokens.copy())) for name, tokens in setup.streams.items()}
+        self._evaluators: dict[Text, Evaluator] = {}
+
+    @cached_property
+    def live(self) -> LiveModel:
+        """The model, dense at first."""
+        model = load_model(self.setup.folder, dtype=getattr(torch, self.setup.dtype), device=self.setup.device)
+        return LiveModel(model, find_anatomy(model), self.setup.bank)
+
+    def build(self, layers: Mapping[str, tuple[Quantize, ...]]) -> None:
+        """Make the missing bank entries of ``layers``."""
+        self.live.apply(Configuration.of({}))
+        build_bank(
+            self.live.model,
+            blocks=self.live.anatomy.blocks,
+            layers=layers,
+            tokens=self._streams["calibration"].tokens,
+            bank=self.setup.bank,
+            propagate=self.setup.propagate,
+        )
+
+    def write_dense(self, text: Text, folder: Path, start: int, stop: int) -> None:
+        """Compute the dense logits of some sequences into the unfinished store in ``folder``."""
+        Evaluator(self.live, self._streams[text], DenseLogits.attach(folder)).write_dense(start, stop)
+
+    def measure(self, text: Text, dense: Path, configuration: Configuration, start: int, stop: int) -> Measurement:
+        """Measure a configuration on sequences ``start`` to ``stop`` of a text."""
+        if text not in self._evaluators:
+            kept = DenseLogits.open(dense)
+            if kept is None:
+                raise JobError(f"the dense model's logits in {dense} are gone or damaged; run the job again")
+            self._evaluators[text] = Evaluator(self.live, self._streams[text], kept)
+        return self._evaluators[text].measure(configuration, start, stop)

@@ -1,0 +1,60 @@
+"""Scores that need no forward pass: the errors that the bank recorded when it compressed each weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressors.measure import EntryErrors
+from search.scores.score import Table
+from search.strategy import Ask, Losses, Problem
+from spaces.errors import InputError
+from spaces.option import DROP, Option, Quantize
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recorded:
+    """The sum over a unit's layers of one recorded relative squared error."""
+
+    def check(self, problem: Problem) -> None:
+        for unit in problem.space.units:
+            if DROP in unit.options and len(unit.options) > 1:
+                part = problem.space.layers[unit.layers[0]].name
+                raise InputError(
+                    f"dropping {part} has no recorded error; use score measured-kl where drop is an option"
+                )
+
+    def planned_tokens(self, problem: Problem) -> int:
+        return 0
+
+    def _table(self, problem: Problem, read: Callable[[EntryErrors], float]) -> Table:
+        def cost(option: Option, layers: tuple[int, ...]) -> float:
+            if not isinstance(option, Quantize):
+                return 0.0  # keep, or a drop that is pinned
+            return sum(read(problem.errors(problem.space.layers[index].name, option)) for index in layers)
+
+        return [np.array([cost(option, unit.layers) for option in unit.options]) for unit in problem.space.units]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightError(_Recorded):
+    """|dW|^2 / |W|^2: how far the weight moved."""
+
+    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+        yield from ()
+        return self._table(problem, lambda errors: errors.weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputError(_Recorded):
+    """|dW X|^2 / |W X|^2: how far the layer's output moved on calibration text (L-GreCo, Alimohammadi et al. 2023)."""
+
+    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+        yield from ()
+        return self.table(problem)
+
+    def table(self, problem: Problem) -> Table:
+        """The same without the asking: everything is in the bank."""
+        return self._table(problem, lambda errors: errors.output)

@@ -1,0 +1,86 @@
+"""The measured score: the loss with one unit changed, around a base configuration near the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.baselines import uniform_below
+from search.scores.score import Table
+from search.strategy import Ask, Losses, Problem
+from spaces.errors import InputError, JobError
+from spaces.option import KEEP, Option, Quantize
+from spaces.space import Levels
+
+ENOUGH_BITS = 8  # an option this wide leaves nothing to measure: keep is given its score, and so never chosen over it
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredKL:
+    """loss(base + one change) - loss(base), on the first ``tokens`` tokens (AdaQuant, Hubara et al. 2021, section 3.3).
+
+    The base is the largest uniform choice within the budget's bits, not the dense model: near the answer, the single
+    changes add up better. Nothing is dropped in it, since changes inside a dropped part do not show, so it may keep
+    more parts than the budget lets. One evaluation for each unit and option beside the base's own.
+    """
+
+    tokens: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise InputError(f"score tokens must be at least 1, got {self.tokens}")
+
+    def check(self, problem: Problem) -> None:
+        pass  # every option can be measured
+
+    def base(self, problem: Problem) -> Levels:
+        """Where the changes are measured from."""
+        return uniform_below(problem)
+
+    def planned_tokens(self, problem: Problem) -> int:
+        return (1 + len(_probes(self.base(problem), problem))) * problem.tokens(self.tokens)
+
+    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+        base = self.base(problem)
+        probes = _probes(base, problem)
+        candidates = [base, *(_changed(base, number, level) for number, level in probes)]
+        label = f"{len(probes)} probes of one changed layer"
+        losses = yield Ask(candidates=tuple(candidates), tokens=problem.tokens(self.tokens), label=label)
+        if not np.isfinite(losses[0]).all():
+            raise JobError(
+                f"score measured-kl cannot measure changes from {problem.space.configure(base).id}, the uniform choice "
+                f"nearest the budget ({problem.budget}), whose loss is infinite; raise the budget or use another score"
+            )
+        table = [np.zeros(len(unit.options)) for unit in problem.space.units]
+        for (number, level), loss in zip(probes, losses[1:], strict=True):
+            table[number][level] = float((loss - losses[0]).mean())
+        for costs, unit in zip(table, problem.space.units, strict=True):
+            wide = _widest(unit.options)
+            if wide is not None:
+                costs[unit.options.index(KEEP)] = costs[wide]
+        return table
+
+
+def _probes(base: Levels, problem: Problem) -> list[tuple[int, int]]:
+    """(unit, level) of every change to measure."""
+    probes = []
+    for number, unit in enumerate(problem.space.units):
+        skipped = unit.options.index(KEEP) if _widest(unit.options) is not None else None
+        probes += [(number, level) for level in range(len(unit.options)) if level not in (base[number], skipped)]
+    return probes
+
+
+def _widest(options: tuple[Option, ...]) -> int | None:
+    """The largest option wide enough to stand for ``keep``, where both are open."""
+    wide = [
+        level
+        for level, option in enumerate(options)
+        if isinstance(option, Quantize) and option.bits_per_code >= ENOUGH_BITS
+    ]
+    return wide[-1] if wide and KEEP in options else None
+
+
+def _changed(base: Levels, unit: int, level: int) -> Levels:
+    return tuple(level if number == unit else old for number, old in enumerate(base))

@@ -1,0 +1,1 @@
+"""Solvers: the options of least total score under a budget."""

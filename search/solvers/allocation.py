@@ -1,0 +1,140 @@
+"""Allocation: the levels of least total score under a budget, by the exact knapsack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from search.mutation import group_units
+from search.solvers.families import Family, families
+from search.solvers.items import Item
+from search.solvers.knapsack import knapsack
+from search.strategy import Problem
+from spaces.budget import Limit
+from spaces.errors import InputError
+from spaces.space import Levels, Space
+
+SOLVERS = {"knapsack": "search.solvers.allocation:solve_knapsack"}
+
+
+def solve_knapsack(problem: Problem, costs: Sequence[np.ndarray], groups: str = "global") -> Levels:
+    """The levels with the least sum of ``costs[unit][level]`` that meet the budget; exact, in whole bits.
+
+    Several limits are exact as well where they bind different units (dropped attentions and dropped MLPs), or where the
+    optimum for one of them happens to meet the others. ``groups`` other than global holds the budget in each group.
+
+    Raises:
+        InputError: limits bind the same units in ways that one knapsack cannot settle, or see ``check_allocation``.
+    """
+    limits = problem.budget.limits
+    if groups != "global":
+        check_allocation(problem, groups)
+        return _solve_in_groups(problem, costs, groups)
+    tables = {limit: families(problem.space, costs, limit.measure) for limit in limits}
+    # what dominated choices left with one size still counts, unless it is that of the dense model
+    bound = {limit: {i for i, family in enumerate(table) if family.sizes.any()} for limit, table in tables.items()}
+    if all(bound[a].isdisjoint(bound[b]) for a, b in combinations(limits, 2)):
+        return _solve_apart(problem, tables, bound)
+    for limit in limits:  # the optimum under one limit that meets them all is the optimum under all
+        levels = _solve_apart(problem, {limit: tables[limit]}, {limit: bound[limit]})
+        if problem.holds(levels):
+            return levels
+    raise InputError(
+        f"solver knapsack settles one limit at a time, and {problem.budget} bind the same layers; "
+        f"give one of them, or use strategy evolution with start: {{name: uniform}}, which takes any number"
+    )
+
+
+def _solve_apart(problem: Problem, tables: dict[Limit, list[Family]], bound: dict[Limit, set[int]]) -> Levels:
+    """Each limit over the families that it binds; the rest take their cheapest choice."""
+    any_table = next(iter(tables.values()))
+    chosen: dict[int, tuple[Family, int]] = {
+        index: (family, int(np.argmin(family.costs))) for index, family in enumerate(any_table)
+    }
+    for limit, table in tables.items():
+        indices = sorted(bound[limit])
+        dense = int(getattr(problem.space.measure(problem.space.kept), limit.measure))
+        picks = _knapsack([table[index] for index in indices], limit.limit - dense)
+        chosen.update({index: (table[index], pick) for index, pick in zip(indices, picks, strict=True)})
+    return _levels(problem, list(chosen.values()))
+
+
+def check_allocation(problem: Problem, groups: str) -> None:
+    """Refuse, before any score is measured, what no costs could make solvable.
+
+    Raises:
+        InputError: tied layers lie in different droppable parts, or ``groups`` cannot be held for this problem.
+    """
+    limits, space = problem.budget.limits, problem.space
+    blank = [np.zeros(len(unit.options)) for unit in space.units]
+    nested = [family for family in families(space, blank, limits[0].measure) if len(family.units) > 1]
+    if groups == "global":
+        return
+    if len(limits) > 1 or limits[0].measure != "nominal_bits":
+        raise InputError(
+            f"groups: {groups} needs the one budget nominal_bits_per_weight, got {problem.budget}; use groups: global"
+        )
+    if nested:
+        part = space.layers[space.units[nested[0].units[0]].layers[0]].name
+        raise InputError(
+            f"groups: {groups} cannot hold bits apart where weights go with a part that may be dropped, "
+            f"as those of {part} do; use groups: global, or do not offer drop"
+        )
+    for members in group_units(space, groups):
+        _check_share(members, problem)
+
+
+def _check_share(members: list[int], problem: Problem) -> None:
+    """Refuse a group whose smallest options are above its share of the bits."""
+    space, share = problem.space, _share(members, problem)
+    smallest = sum(min(_nominal_bits(unit, space)) for unit in members)
+    if smallest > share:
+        first = space.layers[space.units[members[0]].layers[0]].name
+        raise InputError(
+            f"the group of {first} needs at least {smallest:,} nominal bits, its share of the budget "
+            f"({problem.budget}) is {share:,}; offer it smaller options, unpin it, or use groups: global"
+        )
+
+
+def _solve_in_groups(problem: Problem, costs: Sequence[np.ndarray], groups: str) -> Levels:
+    """Every group within its own share of the nominal bits, as EvoPress' search keeps it."""
+    space = problem.space
+    table = {family.units[0]: family for family in families(space, costs, "nominal_bits")}
+    chosen: list[tuple[Family, int]] = []
+    for members in group_units(space, groups):
+        held = [table[unit] for unit in members]
+        dense = sum(_nominal_bits(unit, space)[space.kept[unit]] for unit in members)
+        chosen += zip(held, _knapsack(held, _share(members, problem) - dense), strict=True)
+    return _levels(problem, chosen)
+
+
+def _share(members: list[int], problem: Problem) -> int:
+    """The group's part of the nominal bits, by its number of weights."""
+    space = problem.space
+    weights = sum(space.layers[index].num_weights for unit in members for index in space.units[unit].layers)
+    return problem.budget.limits[0].limit * weights // space.num_weights
+
+
+def _nominal_bits(unit: int, space: Space) -> list[int]:  # for each option
+    layers = [space.layers[index] for index in space.units[unit].layers]
+    return [
+        sum(option.bits(layer.rows, layer.columns, space.anatomy.dense_bits).nominal for layer in layers)
+        for option in space.units[unit].options
+    ]
+
+
+def _knapsack(held: list[Family], limit: int) -> list[int]:
+    """``limit`` and sizes count from the dense model; shifted, since items count from zero."""
+    floors = [int(family.sizes.min()) for family in held]
+    items = [Item(sizes=family.sizes - floor, costs=family.costs) for family, floor in zip(held, floors, strict=True)]
+    return knapsack(items, limit - sum(floors)) if items else []
+
+
+def _levels(problem: Problem, chosen: Sequence[tuple[Family, int]]) -> Levels:
+    levels = [0] * len(problem.space.units)
+    for family, choice in chosen:
+        for unit, level in zip(family.units, family.levels[choice], strict=True):
+            levels[unit] = int(level)
+    return tuple(levels)

@@ -1,0 +1,110 @@
+"""Turns a space into knapsack items: independent units, and droppable parts together with all that lies inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spaces.budget import unit_costs
+from spaces.errors import InputError
+from spaces.option import DROP
+from spaces.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Units that are decided together. Sizes are differences from the dense model, in the budget's own measure.
+
+    A choice says the level of each of ``units``; a unit inside a dropped part keeps level 0, which costs nothing.
+    """
+
+    units: tuple[int, ...]
+    levels: np.ndarray  # int64 (choices, units)
+    sizes: np.ndarray  # int64 (choices,)
+    costs: np.ndarray  # float64 (choices,)
+
+    def undominated(self) -> Family:
+        """Without the choices that another matches in both size and cost."""
+        order = np.lexsort((self.costs, self.sizes))
+        costs = self.costs[order]
+        best_before = np.concatenate([[np.inf], np.minimum.accumulate(costs)[:-1]])
+        kept = order[costs < best_before]
+        if len(kept) == 0:  # every cost is infinite: keep the smallest, so that the solver names the problem
+            kept = order[:1]
+        return Family(units=self.units, levels=self.levels[kept], sizes=self.sizes[kept], costs=self.costs[kept])
+
+    def joined(self, other: Family) -> Family:
+        """Every pair of choices of two families that are decided together."""
+        first, second = np.divmod(np.arange(len(self.sizes) * len(other.sizes)), len(other.sizes))
+        joint = Family(
+            units=self.units + other.units,
+            levels=np.hstack([self.levels[first], other.levels[second]]),
+            sizes=self.sizes[first] + other.sizes[second],
+            costs=self.costs[first] + other.costs[second],
+        )
+        return joint.undominated()
+
+
+def families(space: Space, costs: Sequence[np.ndarray], measure: str) -> list[Family]:
+    """The independent decisions of ``space``, with ``costs[unit][level]`` as their quality.
+
+    Raises:
+        InputError: tied layers lie in different droppable parts, so that no exact decomposition exists.
+    """
+    parents = _parents(space)
+    children: dict[int | None, list[int]] = {}
+    for unit, parent in enumerate(parents):
+        children.setdefault(parent, []).append(unit)
+    return [_family(unit, space, costs, measure, children) for unit in children.get(None, [])]
+
+
+def _family(
+    unit: int, space: Space, costs: Sequence[np.ndarray], measure: str, children: dict[int | None, list[int]]
+) -> Family:
+    sizes = np.array(unit_costs(space, unit, measure), dtype=np.int64)
+    sizes -= sizes[space.kept[unit]]
+    own = Family(
+        units=(unit,), levels=np.arange(len(sizes))[:, None], sizes=sizes, costs=np.asarray(costs[unit], dtype=float)
+    )
+    inner = [_family(child, space, costs, measure, children) for child in children.get(unit, [])]
+    if not inner:
+        return own
+    drop = space.units[unit].options.index(DROP)
+    kept = _only(own, [level for level in range(len(sizes)) if level != drop])
+    for family in inner:
+        kept = kept.joined(family)
+    dropped = _only(own, [drop])
+    padding = np.zeros((1, len(kept.units) - 1), dtype=np.int64)
+    return Family(
+        units=kept.units,
+        levels=np.vstack([np.hstack([dropped.levels, padding]), kept.levels]),
+        sizes=np.concatenate([dropped.sizes, kept.sizes]),
+        costs=np.concatenate([dropped.costs, kept.costs]),
+    )
+
+
+def _only(family: Family, rows: Iterable[int]) -> Family:
+    chosen = list(rows)
+    return Family(
+        units=family.units, levels=family.levels[chosen], sizes=family.sizes[chosen], costs=family.costs[chosen]
+    )
+
+
+def _parents(space: Space) -> list[int | None]:
+    """For each unit the innermost droppable unit of the space that holds it."""
+    owner = {
+        space.layers[unit.layers[0]].name: number for number, unit in enumerate(space.units) if DROP in unit.options
+    }
+    parents: list[int | None] = []
+    for unit in space.units:
+        layers = [space.layers[index] for index in unit.layers]
+        # the longest name is the innermost: an attention's name extends its block's
+        found = {max((h for h in layer.inside if h in owner), key=len, default=None) for layer in layers}
+        if len(found) > 1:
+            names = ", ".join(layer.name for layer in layers)
+            raise InputError(f"{names} are tied but lie in different droppable parts; untie them or do not offer drop")
+        holder = found.pop()
+        parents.append(None if holder is None else owner[holder])
+    return parents

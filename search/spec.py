@@ -1,0 +1,257 @@
+"""The job file: what a person writes, read strictly, with errors that name the key, the value and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+)
+
+from spaces.budget import parse_size
+from spaces.errors import InputError
+from spaces.option import DROP, GROUP_SIZES, KEEP, OPTION_KINDS, Option, parse_option
+from spaces.spec import DropSpec, Indivisible, QuantizeSpec, SpaceSpec
+from spaces.tables import check_name
+
+Bits = Literal[2, 3, 4, 5, 6, 7, 8]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _group_size(value: object) -> object:
+    if value != "channel" and (isinstance(value, bool) or value not in GROUP_SIZES):
+        raise ValueError(f"must be {', '.join(map(str, GROUP_SIZES))} or channel")
+    return value
+
+
+def _strategy(value: object) -> object:
+    if not isinstance(value, str) and not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        raise ValueError("must be a name or a mapping such as {name: evolution, preset: quick}")
+    return value
+
+
+def _size(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a size such as 4GiB or a number of bytes")
+    try:
+        parse_size(str(value))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+_LISTED = BeforeValidator(_listed)
+GroupSize = Annotated[int | Literal["channel"], BeforeValidator(_group_size)]
+Size = Annotated[str | int, BeforeValidator(_size)]
+StrategyModel = Annotated[dict[str, Any] | str, BeforeValidator(_strategy)]
+
+
+class TextModel(_Strict):
+    """Where text comes from and how much of it is read."""
+
+    source: str = Field(description="a text file, a folder, JSON lines, or a Hugging Face dataset id")
+    tokens: int = Field(65536, gt=0, description="tokens in all; the most an evaluation can read")
+    sequence_length: int | None = Field(None, gt=1, description="tokens of one sequence (512)")
+    field: str = Field("text", description="the field of JSON lines or of a dataset")
+    split: str = Field("train", description="the split of a dataset")
+    name: str | None = Field(None, description="the configuration name of a dataset")
+
+
+class OptionModel(_Strict):
+    """One line of ``space.options``: lists are combined with each other, and one value is a list of one."""
+
+    kind: str
+    bits: Annotated[list[Bits], _LISTED] = []
+    group_size: Annotated[list[GroupSize], _LISTED] = [128]
+    symmetric: Annotated[list[bool], _LISTED] = [False]
+    solver: str = "gptq"
+    indivisible: Indivisible = "error"
+    parts: Annotated[list[str], _LISTED] = ["attention", "mlp"]
+    layers: Annotated[list[str], _LISTED] = ["*"]
+
+    def spec(self, where: str) -> QuantizeSpec | DropSpec:
+        """The request as spaces reads it."""
+        check_name(self.kind, [kind for kind in OPTION_KINDS if kind != "keep"], f"option kind in {where}")
+        if self.kind == "drop":
+            self.refuse({"bits", "group_size", "symmetric", "solver", "indivisible"}, where)
+            return DropSpec(parts=tuple(self.parts), layers=tuple(self.layers))  # type: ignore[arg-type]
+        self.refuse({"parts"}, where)
+        if not self.bits:
+            raise InputError(f"{where}: quantize needs bits, say bits: [2, 3, 4, 5, 6, 8]")
+        request = QuantizeSpec(
+            bits=tuple(self.bits),
+            group_sizes=tuple(None if size == "channel" else size for size in self.group_size),
+            symmetric=tuple(self.symmetric),
+            solver=self.solver,
+            layers=tuple(self.layers),
+            indivisible=self.indivisible,
+        )
+        request.options()  # refuses solvers that do not exist
+        return request
+
+    def refuse(self, keys: set[str], where: str) -> None:
+        """Refuse ``keys`` that were given and mean nothing here; their default values say nothing and pass."""
+        wrong = [key for key in sorted(keys) if getattr(self, key) != type(self).model_fields[key].default]
+        if wrong:
+            raise InputError(
+                f"{where}: {wrong[0]} means nothing for kind: {self.kind} here, "
+                f"got {getattr(self, wrong[0])!r}; leave it out"
+            )
+
+
+def _slug(value: str) -> str:
+    try:
+        return parse_option(value).slug
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+# an option as its slug or as a mapping; the tags only tell pydantic which, and TAGS keeps them out of messages
+TAGS = ("<slug>", "<mapping>")
+PinModel = Annotated[
+    Annotated[str, AfterValidator(_slug), Tag(TAGS[0])] | Annotated[OptionModel, Tag(TAGS[1])],
+    Discriminator(lambda value: TAGS[isinstance(value, Mapping | OptionModel)]),
+]
+
+
+class SpaceModel(_Strict):
+    """The layers and the options open to them."""
+
+    options: list[OptionModel] = Field(min_length=1)
+    include: list[str] = []
+    exclude: list[str] = []
+    pin: dict[str, PinModel] = {}
+    ties: str = "none"
+
+    def spec(self) -> SpaceSpec:
+        """The request as spaces reads it."""
+        return SpaceSpec(
+            options=tuple(option.spec(f"space.options.{number}") for number, option in enumerate(self.options)),
+            include=tuple(self.include),
+            exclude=tuple(self.exclude),
+            pin={glob: _pinned(glob, option) for glob, option in self.pin.items()},
+            ties=self.ties,
+        )
+
+
+class BankModel(_Strict):
+    """How compressed weights are made."""
+
+    propagate: Literal["dense", "quantized"] = Field(
+        "dense", description="what earlier blocks are while a Hessian is taken"
+    )
+    propagate_bits: Bits = Field(3, description="their bit-width when quantized (EvoPress: 3)")
+
+
+class EvaluationModel(_Strict):
+    """How candidates are measured."""
+
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="of the forward pass")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dense_logits_limit: Size = Field("4GiB", description="kept dense logits of one text; beyond it, top-k")
+
+
+class JobSpec(_Strict):
+    """One search job."""
+
+    model: str = Field(description="a local folder or a hub id")
+    name: str | None = Field(None, description="what people call the job")
+    calibration: TextModel
+    validation: TextModel
+    space: SpaceModel
+    budget: dict[str, Any] = Field(min_length=1, description="limits by name, each a number or a size")
+    objective: Literal["kl", "perplexity"] = "kl"
+    strategy: StrategyModel = "evolution"
+    bank: BankModel = BankModel()
+    evaluation: EvaluationModel = EvaluationModel()
+    front_points: int = Field(
+        0, ge=0, le=64, description="further budgets solved and measured, for a front around the answer"
+    )
+    seed: int = Field(0, ge=0)
+    workers: int = Field(1, ge=1, description="Ray actors, each holding the model")
+
+    @property
+    def sequence_length(self) -> int:
+        return self.calibration.sequence_length or 512
+
+    @property
+    def validation_length(self) -> int:
+        return self.validation.sequence_length or self.sequence_length
+
+
+def read_spec(raw: object, where: str = "the job") -> JobSpec:
+    """Check what was read from YAML or JSON.
+
+    Raises:
+        InputError: names the key with its path, the value received and the nearest key there is.
+    """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{where} must be a mapping of keys such as model, calibration and budget, got {raw!r}")
+    try:
+        spec = JobSpec.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(dict(problem), JobSpec) for problem in error.errors()]
+        raise InputError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from error
+    spec.space.spec()  # refuses options and pins that do not fit together
+    return spec
+
+
+def _explain(problem: dict[str, Any], model: type[BaseModel]) -> str:
+    steps = [step for step in problem["loc"] if step not in TAGS]
+    path = ".".join(map(str, steps))
+    if problem["type"] == "extra_forbidden":
+        last = str(steps[-1])
+        known = _keys_at(model, steps[:-1])
+        near = difflib.get_close_matches(last, known, n=1)
+        return f"unknown key {path}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    return f"{path}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}"
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """The keys that the model has at a path of keys, list indices and globs."""
+    current = model
+    for step in path:
+        if str(step) in current.model_fields:
+            current = _model_in(current.model_fields[str(step)].annotation) or current
+    return list(current.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for m in map(_model_in, getattr(annotation, "__args__", ())) if m is not None), None)
+
+
+def _pinned(glob: str, option: str | OptionModel) -> Option:
+    where = f"space.pin.{glob}"
+    if isinstance(option, str):
+        return parse_option(option)
+    option.refuse({"layers", "indivisible", "parts"}, where)
+    if option.kind == "keep":
+        option.refuse({"bits", "group_size", "symmetric", "solver"}, where)
+        return KEEP
+    request = option.spec(where)
+    if not isinstance(request, QuantizeSpec):
+        return DROP
+    choices = request.options()
+    if len(choices) != 1:
+        raise InputError(f"{where} must name one option, got {len(choices)}; give one value of bits, group_size, ...")
+    return choices[0]

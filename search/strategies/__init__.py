@@ -1,0 +1,1 @@
+"""Strategies: each proposes configurations and learns from their evaluations."""

@@ -1,0 +1,1 @@
+"""Writes a configuration as files that other tools load."""

@@ -1,0 +1,181 @@
+"""The command line: thin entry points, each of which imports its command only when it runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from spaces.errors import InputError, LayerpressError
+
+EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="layerpress",
+    help="Finds the best layer-by-layer compression of a language model under a budget.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+class Output(StrEnum):
+    """How a command answers."""
+
+    text = "text"
+    json = "json"
+
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job file; see docs/jobs.md.")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace one value of the job file.")
+]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="The database. Default: $LAYERPRESS_HOME/store.db.")
+]
+OutputAs = Annotated[Output, typer.Option("--output", help="Answer as text, or as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress view.")]
+
+
+@app.command(epilog="Example: `layerpress run examples/jobs/demo.yaml --set budget.nominal_bits_per_weight=2.5`")
+def run(
+    job: JobFile,
+    changes: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where results go. Default: runs/JOB.")
+    ] = None,
+    store: StoreUrl = None,
+    output: OutputAs = Output.text,
+    quiet: Quiet = False,
+) -> None:
+    """Run a search job here and write its report, configuration, front and pictures.
+
+    Finished work is kept in the store and the bank: the same command goes on where a stopped one left off.
+    """
+    from service.commands.run import run_command
+
+    run_command(job, changes or [], out or Path("runs") / job.stem, store, as_json=output is Output.json, quiet=quiet)
+
+
+@app.command(epilog="Example: `layerpress space Qwen/Qwen3-0.6B --bits 2,3,4 --drop attention,mlp --ties vllm`")
+def space(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A local folder, a hub id, or a job file (*.yaml).")],
+    bits: Annotated[str, typer.Option(help="Bit-widths to offer, or none.")] = "2,3,4,5,6,8",
+    group_size: Annotated[str, typer.Option(help="32, 64, 128 or channel.")] = "128",
+    symmetric: Annotated[bool, typer.Option("--symmetric", help="No zero points.")] = False,
+    solver: Annotated[str, typer.Option(help="gptq or rtn.")] = "gptq",
+    drop: Annotated[str, typer.Option(help="Parts that may be dropped: attention,mlp,block.")] = "",
+    include: Annotated[list[str] | None, typer.Option(help="Glob of layers beyond the blocks: lm_head.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Glob of layers to leave as they are.")] = None,
+    ties: Annotated[str, typer.Option(help="none or vllm.")] = "none",
+    indivisible: Annotated[
+        str, typer.Option(help="Where the group size does not divide a layer: error, channel, keep.")
+    ] = "error",
+    changes: Changes = None,
+    output: OutputAs = Output.text,
+) -> None:
+    """Show a model's layers, their options and sizes, and the feasible budgets; reads no weights."""
+    from service.commands.space import option_model, show_space, space_model
+
+    options = option_model(bits, group_size, symmetric, solver, drop, indivisible)
+    asked = space_model(options, include or [], exclude or [], ties)
+    show_space(model, asked, changes or [], as_json=output is Output.json)
+
+
+@app.command(epilog="Example: `layerpress evaluate examples/jobs/demo.yaml runs/demo/configuration.json`")
+def evaluate(
+    job: JobFile,
+    configuration: Annotated[
+        Path, typer.Argument(metavar="CONFIGURATION", help="configuration.json or EvoPress text.")
+    ],
+    changes: Changes = None,
+    store: StoreUrl = None,
+    output: OutputAs = Output.text,
+    quiet: Quiet = False,
+) -> None:
+    """Measure one configuration on the job's calibration and validation text."""
+    from service.commands.evaluate import evaluate_command
+
+    evaluate_command(job, configuration, changes or [], store, as_json=output is Output.json, quiet=quiet)
+
+
+@app.command("import", epilog="Example: `layerpress import Llama-3-8B-3bit.txt --out configuration.json`")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="EvoPress text: `layer: level`, or drops by block.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write. Default: stdout.")] = None,
+    job: Annotated[
+        Path | None, typer.Option("--job", help="Check against this job's space and use its options.")
+    ] = None,
+    group_size: Annotated[str, typer.Option(help="Of the options made: 32, 64, 128 or channel.")] = "128",
+    symmetric: Annotated[bool, typer.Option("--symmetric", help="No zero points.")] = False,
+    solver: Annotated[str, typer.Option(help="gptq or rtn.")] = "gptq",
+    blocks: Annotated[
+        str, typer.Option(help="What the model's list of blocks is called (drop files).")
+    ] = "model.layers",
+) -> None:
+    """Read an EvoPress text file into a configuration."""
+    from service.commands.exchange import import_command
+
+    import_command(file, out, job, group_size=group_size, symmetric=symmetric, solver=solver, blocks=blocks)
+
+
+@app.command(epilog="Example: `layerpress export runs/demo --format evopress --out demo.txt`")
+def export(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `run` wrote, or a configuration.json.")],
+    format_: Annotated[str, typer.Option("--format", help="evopress.")] = "evopress",
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write. Default: stdout.")] = None,
+) -> None:
+    """Write a configuration in another tool's format."""
+    from service.commands.exchange import export_command
+
+    export_command(source, format_, out)
+
+
+@app.command(epilog="Example: `layerpress doctor --output json`")
+def doctor(store: StoreUrl = None, output: OutputAs = Output.text) -> None:
+    """Check the installation: versions, Ray, the store, disk and memory."""
+    from service.commands.doctor import doctor_command
+
+    if not doctor_command(store, as_json=output is Output.json):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def main() -> None:
+    """Run a command; every foreseen error ends in one message and its exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app(standalone_mode=True)
+    except LayerpressError as error:
+        console.print(f"[bold red]error:[/] {_escaped(str(error))}")
+        sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED)
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted:[/] what was finished is kept; the same command goes on from there")
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """The first Ctrl-C ends the command in order; a second one ends the process at once."""
+    signal.signal(signal.SIGINT, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(_number: int, _frame: FrameType | None) -> None:
+    os.write(2, b"\ninterrupted twice: ended at once; what was finished is kept\n")
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""``layerpress run``: a job from file to results, with its record in the store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from search.engine.plan import Plan, make_plan
+from search.engine.progress import Progress, Watch
+from search.engine.run import run_job
+from service.home import home_folder, store_url
+from service.jobfile import read_job
+from service.outputs import check_out, full_report, write_outputs
+from service.watching import watching
+from spaces.budget import show_size
+from spaces.errors import LayerpressError
+from store.store import Store
+
+
+def run_command(
+    job: Path, changes: list[str], out: Path, store_asked: str | None, *, as_json: bool, quiet: bool
+) -> None:
+    """Plan, run and write; the store records how the job ended, whichever way it did.
+
+    Raises:
+        InputError, JobError: see ``make_plan``, ``run_job`` and ``write_outputs``.
+    """
+    silence_libraries()
+    spec = read_job(job, changes)
+    home = home_folder()
+    check_out(out)
+    with Store.open(store_url(store_asked, home)) as store:
+        with watching(quiet=quiet) as watch:
+            plan = make_plan(spec, home, watch)
+            content = _recorded(plan, store, out, watch, spec.name or job.stem)
+        if as_json:
+            sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        else:
+            show_report(content, out)
+
+
+def silence_libraries() -> None:
+    """Progress bars and advice of the libraries below have no place in ours."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("datasets").setLevel(logging.ERROR)
+
+
+def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> dict[str, Any]:
+    """Run the plan as a job of the store, with an event for each phase that begins."""
+    record = store.add_job(name, plan.spec.model_dump(mode="json"))
+    store.start_job(record.id)
+    seen: set[str] = set()
+
+    def watched(moment: Progress) -> None:
+        if moment.phase not in seen:
+            seen.add(moment.phase)
+            store.add_event(record.id, "phase", {"phase": moment.phase})
+        watch(moment)
+
+    try:
+        outcome = run_job(plan, store, watched)
+        content = {"job": record.id, **full_report(plan, outcome)}
+        write_outputs(out, content, plan, outcome)
+    except KeyboardInterrupt:
+        store.finish_job(record.id, "interrupted", "interrupted by the user")
+        raise
+    except LayerpressError as error:
+        store.finish_job(record.id, "failed", str(error))
+        raise
+    store.finish_job(record.id, "succeeded", outcome.verdict, content)
+    return content
+
+
+def show_report(content: dict[str, Any], out: Path) -> None:
+    """The table of answer and baselines, the verdict, and where the pictures are."""
+    console = Console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "size", "bits/w", "nominal", "KL on unseen text", "perplexity"):
+        table.add_column(heading, justify="right" if heading else "left", overflow="fold")
+    answer, plain = content["answer"], content["baselines"]
+    rows = [row for row in plain if row["configuration_id"] != answer["configuration_id"]]
+    for row in [*rows, answer]:
+        table.add_row(*_cells(row), style="bold green" if row is answer else None)
+    console.print(table)
+    evaluations = content["evaluations"]
+    console.print(f"\n{content['verdict']}", highlight=False)
+    console.print(
+        f"{evaluations['computed']:,} evaluations computed, {evaluations['cached']:,} cached, "
+        f"{evaluations['tokens'] / 1e6:.2f} M tokens, {sum(content['seconds'].values()):.0f} s",
+        style="dim",
+        highlight=False,
+    )
+    console.print(f"\nPictures: {out / 'front.html'}  {out / 'front.png'}", highlight=False, soft_wrap=True)
+    answer_file = out / "configuration.json"
+    console.print(f"Answer:   {answer_file} ({answer['configuration_id']})", highlight=False, soft_wrap=True)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    loss, error, perplexity = (row[key] for key in ("kl_validation", "kl_validation_se", "perplexity_validation"))
+    return [
+        row["name"],
+        show_size(row["size_bytes"]),
+        f"{row['bits_per_weight']:.3f}",
+        f"{row['nominal_bits_per_weight']:.3f}",
+        "broken" if loss is None else f"{loss:.5f} ± {error or 0:.5f}",
+        "broken" if perplexity is None else f"{perplexity:.2f}",
+    ]

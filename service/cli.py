@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from service import interruption
 from spaces.errors import InputError, LayerpressError
 
-EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_INPUT = 1, 2
 
 app = typer.Typer(
     name="layerpress",
@@ -150,27 +148,16 @@ def doctor(store: StoreUrl = None, output: OutputAs = Output.text) -> None:
 
 def main() -> None:
     """Run a command; every foreseen error ends in one message and its exit code."""
-    signal.signal(signal.SIGINT, _interrupt)
+    interruption.listen()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(standalone_mode=True)
     except LayerpressError as error:
         console.print(f"[bold red]error:[/] {_escaped(str(error))}")
         sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED)
-    except KeyboardInterrupt:
+    except interruption.Interrupted:
         console.print("[yellow]interrupted:[/] what was finished is kept; the same command goes on from there")
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """The first Ctrl-C ends the command in order; a second one ends the process at once."""
-    signal.signal(signal.SIGINT, _end_at_once)
-    raise KeyboardInterrupt
-
-
-def _end_at_once(_number: int, _frame: FrameType | None) -> None:
-    os.write(2, b"\ninterrupted twice: ended at once; what was finished is kept\n")
-    os._exit(EXIT_INTERRUPTED)
+        sys.exit(interruption.EXIT_CODE)
 
 
 def _escaped(text: str) -> str:

@@ -18,12 +18,12 @@ ID_LENGTH = 12  # hex digits shown: 48 bits, a collision among a million configu
 class Configuration:
     """Maps each layer's name to its option; equal mappings are equal whatever the order they were written in."""
 
-    options: tuple[tuple[str, Option], ...]  # sorted by layer name
+    options: tuple[tuple[str, Option], ...]  # sorted by layer name, block 2 before block 10
 
     @classmethod
     def of(cls, options: Mapping[str, Option]) -> Configuration:
         """The canonical form of a mapping from layer name to option."""
-        return cls(tuple(sorted(options.items(), key=lambda item: item[0])))
+        return cls(tuple(sorted(options.items(), key=lambda item: _natural(item[0]))))
 
     @classmethod
     def parse(cls, text: str) -> Configuration:
@@ -86,3 +86,9 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise InputError(f"the configuration names {name!r} more than once; leave one line")
         mapping[name] = value
     return mapping
+
+
+def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """A sorting key by which numbers count as numbers."""
+    steps = name.split(".")
+    return tuple((step.isdecimal(), int(step) if step.isdecimal() else 0, step) for step in steps)

@@ -15,6 +15,7 @@ from search.engine.plan import Plan, make_plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
 from service.home import home_folder, store_url
+from service.interruption import Interrupted
 from service.jobfile import read_job
 from service.outputs import check_out, full_report, write_outputs
 from service.watching import watching
@@ -70,7 +71,7 @@ def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> d
         outcome = run_job(plan, store, watched)
         content = {"job": record.id, **full_report(plan, outcome)}
         write_outputs(out, content, plan, outcome)
-    except KeyboardInterrupt:
+    except Interrupted:
         store.finish_job(record.id, "interrupted", "interrupted by the user")
         raise
     except LayerpressError as error:

@@ -36,7 +36,16 @@ def test_the_order_it_was_written_in_changes_nothing(mapping: dict[str, Option],
     source.shuffle(names)
     one, other = Configuration.of(mapping), Configuration.of({name: mapping[name] for name in names})
     assert one == other
-    assert (one.hash, one.id, one.names) == (other.hash, other.id, sorted(mapping))
+    assert (one.hash, one.id, one.names) == (other.hash, other.id, other.names)
+    assert sorted(one.names) == sorted(mapping)
+
+
+def test_block_2_comes_before_block_10() -> None:
+    assert Configuration.of({f"layers.{n}.up": KEEP for n in (10, 2, 1)}).names == [
+        "layers.1.up",
+        "layers.2.up",
+        "layers.10.up",
+    ]
 
 
 @given(mapping=mappings, other=mappings)

@@ -18,6 +18,7 @@ Bound = tuple[str, int]  # a measure, and the most that it may be
 
 REFUTED = 2  # scipy's status of a program that has no solution
 SLACK = 1e-6  # of a limit's largest coefficient: the solver's own tolerance, so that what it refutes is refuted
+MAX_TIGHTENINGS = 20  # one or two are the rule
 TIME_LIMIT_S = 20.0  # a program undecided by then refuses nothing
 
 
@@ -34,12 +35,37 @@ def extremes(space: Space, measure: str) -> tuple[int, int]:
 
 def unit_costs(space: Space, number: int, measure: str) -> list[int]:
     """``measure`` of the whole model at each option of one unit, all others as in the dense model."""
+    if measure in _OF_WEIGHTS and _is_weights_alone(space, number):
+        return _weight_costs(space, number, measure)
     levels = list(space.kept)
     costs = []
     for level in range(len(space.units[number].options)):
         levels[number] = level
         costs.append(int(getattr(space.measure(levels), measure)))
     return costs
+
+
+_OF_WEIGHTS = {"stored_bits": "stored", "nominal_bits": "nominal"}  # measures that add up over weights
+
+
+def _is_weights_alone(space: Space, number: int) -> bool:
+    """Whether the unit's weights count whatever the others do: nothing is dropped in the dense levels (by a pin)."""
+    is_part = any(space.layers[index].part is not None for index in space.units[number].layers)
+    return not is_part and not space.has_pinned_drop
+
+
+def _weight_costs(space: Space, number: int, measure: str) -> list[int]:
+    """The same without measuring the whole model for each option."""
+    unit, part = space.units[number], _OF_WEIGHTS[measure]
+    own = [
+        sum(
+            int(getattr(option.bits(layer.rows, layer.columns, space.anatomy.dense_bits), part))
+            for layer in (space.layers[index] for index in unit.layers)
+        )
+        for option in unit.options
+    ]
+    rest = int(getattr(space.kept_measures, measure)) - own[space.kept[number]]
+    return [rest + bits for bits in own]
 
 
 def conflict(space: Space, bounds: Sequence[Bound]) -> tuple[int, ...]:
@@ -63,10 +89,29 @@ def conflict(space: Space, bounds: Sequence[Bound]) -> tuple[int, ...]:
 def smallest_with(space: Space, measure: str, bounds: Sequence[Bound]) -> int | None:
     """The smallest value of ``measure`` found where ``bounds`` hold, reached by a configuration; None if none was."""
     program = _Program(space, dict.fromkeys([measure, *(name for name, _ in bounds)]))
-    levels = program.levels(program.solve(bounds, slack=0.0, minimise=measure))
+    levels = program.levels(program.solve(bounds, slack=0.0, goal=program.scaled(measure)[0]))
     if levels is None or not _meets(space, levels, bounds):
         return None
     return int(getattr(space.measure(levels), measure))
+
+
+def cheapest_with(space: Space, costs: Sequence[NDArray[np.float64]], bounds: Sequence[Bound]) -> Levels | None:
+    """The levels of least total ``costs[unit][level]`` where ``bounds`` hold, to the bit; None if none were found.
+
+    Infinite costs close an option. The solver works within a tolerance: an answer that breaks a bound in whole numbers
+    is refused, the bound lowered by what it was broken by, and the program solved again.
+    """
+    program = _Program(space, dict.fromkeys(name for name, _ in bounds))
+    goal = np.concatenate([np.asarray(unit, dtype=float) for unit in costs])
+    asked = list(bounds)
+    for _ in range(MAX_TIGHTENINGS):
+        levels = program.levels(program.solve(asked, slack=0.0, goal=goal))
+        if levels is None or _meets(space, levels, bounds):
+            return levels
+        measures = space.measure(levels)
+        excess = [max(0, int(getattr(measures, name)) - limit) for name, limit in bounds]
+        asked = [(name, limit - over) for (name, limit), over in zip(asked, excess, strict=True)]
+    return None
 
 
 def _meets(space: Space, levels: Levels, bounds: Sequence[Bound]) -> bool:
@@ -93,14 +138,16 @@ class _Program:
         """Whether no configuration meets ``bounds``, beyond the solver's rounding."""
         return int(self.solve(bounds, slack=SLACK).status) == REFUTED
 
-    def solve(self, bounds: Sequence[Bound], *, slack: float, minimise: str | None = None) -> OptimizeResult:
+    def solve(
+        self, bounds: Sequence[Bound], *, slack: float, goal: NDArray[np.float64] | None = None
+    ) -> OptimizeResult:
         limits = [self._limit(measure, limit, slack) for measure, limit in bounds]
-        size = int(self._starts[-1])
-        goal = np.zeros(size) if minimise is None else self._scaled(minimise)[0]
+        costs = np.zeros(int(self._starts[-1])) if goal is None else goal
+        is_open = np.isfinite(costs)
         return milp(
-            goal,
-            integrality=np.ones(size),
-            bounds=Bounds(0, 1),
+            np.where(is_open, costs, 0.0),
+            integrality=np.ones(len(costs)),
+            bounds=Bounds(0, is_open.astype(float)),
             constraints=[self._choices, *limits],
             options={"time_limit": TIME_LIMIT_S, "mip_rel_gap": 0.0},
         )
@@ -116,7 +163,7 @@ class _Program:
         costs = [unit_costs(self._space, number, measure) for number in range(len(self._space.units))]
         return [cost - own[kept] for own, kept in zip(costs, self._space.kept, strict=True) for cost in own]
 
-    def _scaled(self, measure: str) -> tuple[NDArray[np.float64], int, int]:
+    def scaled(self, measure: str) -> tuple[NDArray[np.float64], int, int]:
         """Coefficients of at most 1, and the two whole numbers that they were divided by."""
         changes = self._changes[measure]
         common = reduce(gcd, changes) or 1
@@ -124,7 +171,7 @@ class _Program:
         return np.array([change // common / largest for change in changes]), common, largest
 
     def _limit(self, measure: str, limit: int, slack: float) -> LinearConstraint:
-        coefficients, common, largest = self._scaled(measure)
+        coefficients, common, largest = self.scaled(measure)
         room = (limit - self._dense[measure]) // common
         return LinearConstraint(coefficients[None, :], ub=room / largest + slack)
 

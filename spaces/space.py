@@ -155,3 +155,13 @@ class Space:
     def kept(self) -> Levels:
         """The levels of the dense model: ``keep`` wherever it is open (a pin may close it)."""
         return tuple(unit.options.index(KEEP) if KEEP in unit.options else len(unit.options) - 1 for unit in self.units)
+
+    @cached_property
+    def kept_measures(self) -> Measures:
+        """What the levels ``kept`` cost."""
+        return self.measure(self.kept)
+
+    @cached_property
+    def has_pinned_drop(self) -> bool:
+        """Whether a part is dropped even in the levels ``kept``."""
+        return any(unit.options[level] == DROP for unit, level in zip(self.units, self.kept, strict=True))

@@ -13,7 +13,8 @@ from search.solvers.items import Item
 from search.solvers.knapsack import knapsack
 from search.strategy import Problem
 from spaces.budget import Limit
-from spaces.errors import InputError
+from spaces.errors import InputError, JobError
+from spaces.feasibility import cheapest_with
 from spaces.space import Levels, Space
 
 SOLVERS = {"knapsack": "search.solvers.allocation:solve_knapsack"}
@@ -23,10 +24,12 @@ def solve_knapsack(problem: Problem, costs: Sequence[np.ndarray], groups: str = 
     """The levels with the least sum of ``costs[unit][level]`` that meet the budget; exact, in whole bits.
 
     Several limits are exact as well where they bind different units (dropped attentions and dropped MLPs), or where the
-    optimum for one of them happens to meet the others. ``groups`` other than global holds the budget in each group.
+    optimum for one of them happens to meet the others; else an integer program settles them, within HiGHS' tolerance of
+    the least sum. ``groups`` other than global holds the budget in each group.
 
     Raises:
-        InputError: limits bind the same units in ways that one knapsack cannot settle, or see ``check_allocation``.
+        InputError: see ``check_allocation``.
+        JobError: the integer program found nothing.
     """
     limits = problem.budget.limits
     if groups != "global":
@@ -41,10 +44,13 @@ def solve_knapsack(problem: Problem, costs: Sequence[np.ndarray], groups: str = 
         levels = _solve_apart(problem, {limit: tables[limit]}, {limit: bound[limit]})
         if problem.holds(levels):
             return levels
-    raise InputError(
-        f"solver knapsack settles one limit at a time, and {problem.budget} bind the same layers; "
-        f"give one of them, or use strategy evolution with start: {{name: uniform}}, which takes any number"
-    )
+    found = cheapest_with(problem.space, costs, [(limit.measure, limit.limit) for limit in limits])
+    if found is None:
+        raise JobError(
+            f"no allocation was found that meets {problem.budget} together; relax one limit, "
+            f"or use strategy evolution with start: {{name: uniform}}"
+        )
+    return found
 
 
 def _solve_apart(problem: Problem, tables: dict[Limit, list[Family]], bound: dict[Limit, set[int]]) -> Levels:

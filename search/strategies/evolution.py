@@ -192,8 +192,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "evopress-super-fast": {"generations": 400, "offspring": 16, "stages": _stages((512, 1), (8192, 1))},
     "quick": {
         "generations": 6,
-        "offspring": 16,
-        "stages": _stages((1024, 3), (16384, 1)),
+        "offspring": 12,
+        "stages": _stages((2048, 3), (16384, 1)),
         "groups": "global",
     },
 }

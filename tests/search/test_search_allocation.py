@@ -18,7 +18,7 @@ from search.solvers.allocation import check_allocation, solve_knapsack
 from search.solvers.families import families
 from search.strategy import Problem
 from spaces.budget import Budget, extremes
-from spaces.errors import InputError
+from spaces.errors import InputError, JobError
 from spaces.option import DROP, Quantize, parse_option
 from spaces.space import Levels, Space
 from spaces.spec import DropSpec
@@ -54,7 +54,7 @@ def cost_of(space: Space, costs: list[np.ndarray], levels: Levels) -> float:
 
 def least_cost(problem: Problem, costs: list[np.ndarray]) -> float:
     fitting = (levels for levels in all_levels(problem.space) if problem.holds(levels))
-    return min(cost_of(problem.space, costs, levels) for levels in fitting)
+    return min((cost_of(problem.space, costs, levels) for levels in fitting), default=np.inf)
 
 
 @st.composite
@@ -105,19 +105,25 @@ def test_limits_on_the_same_units_are_settled_where_one_optimum_meets_all() -> N
         assert solve_knapsack(problem, costs) == expected
 
 
-def test_limits_that_pull_the_same_units_apart_are_refused_with_a_way_out() -> None:
-    space = space_named("nested")
-    nominal, attentions = limit("nominal_bits", 3 * space.num_weights), limit("attentions", 0, "dropped_attentions")
-    problem = both(make_problem(space, nominal), nominal, attentions)
-    # dropping costs more than any bits, and the block most: one limit keeps the attention, the other 32 bits
-    drop_costs = {"attention": 100.0, "mlp": 100.0, "block": 1000.0, None: 0.0}
-    costs = [
-        np.arange(len(unit.options), 0, -1.0)
-        + drop_costs[space.layers[unit.layers[0]].part] * np.array([option == DROP for option in unit.options])
-        for unit in space.units
-    ]
-    with pytest.raises(InputError, match=r"dropped_attentions 0 bind the same layers; .*strategy evolution"):
-        solve_knapsack(problem, costs)
+@pytest.mark.parametrize("name", SPACES)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_limits_that_pull_the_same_units_apart_are_settled_exactly(name: str, data: st.DataObject) -> None:
+    space = space_named(name)
+    limits = []
+    for measure in ("stored_bits", "nominal_bits", "parameters"):
+        low, high = extremes(space, measure)
+        limits.append(limit(measure, data.draw(st.integers(low, high))))
+    problem = both(make_problem(space, limits[0]), *limits)
+    costs = data.draw(cost_tables(space))
+    best = least_cost(problem, costs)
+    if not np.isfinite(best):  # each limit can be met, all together cannot
+        with pytest.raises(JobError, match=f"no allocation was found that meets {problem.budget}"):
+            solve_knapsack(problem, costs)
+        return
+    answer = solve_knapsack(problem, costs)
+    assert problem.holds(answer)
+    assert cost_of(space, costs, answer) == pytest.approx(best, abs=1e-9)
 
 
 def test_a_closed_option_is_never_chosen() -> None:

@@ -8,12 +8,15 @@ import pytest
 from hand_made import every, quantize, space_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import TINY
 
 from spaces.budget import BUDGETS, make_budget
+from spaces.build import build_space
 from spaces.errors import BudgetError
 from spaces.feasibility import Bound, conflict, extremes, smallest_with, unit_costs
-from spaces.option import KEEP, Option
+from spaces.option import DROP, KEEP, Option
 from spaces.space import Measures, Space
+from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec
 
 MEASURES = ("stored_bits", "nominal_bits", "parameters", "attentions", "mlps")
 OPTIONS: list[Option] = [
@@ -115,3 +118,13 @@ def test_limits_of_a_large_space_are_found_to_clash_in_whole_bits() -> None:
     assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored)]) == ()
     assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored - 1)]) == (0, 1)
     assert set(MEASURES) == {rule.measure for rule in BUDGETS.values()}
+
+
+@pytest.mark.parametrize("pin", [{}, {"model.layers.0": DROP}], ids=["free", "a block pinned away"])
+@pytest.mark.parametrize("measure", ["stored_bits", "nominal_bits", "parameters", "attentions", "mlps"])
+def test_unit_costs_equal_measuring_the_whole_model(measure: str, pin: dict[str, Option]) -> None:
+    options = (QuantizeSpec(bits=(2, 4), group_sizes=(32,)), DropSpec(parts=("attention", "block")))
+    space = build_space(TINY["llama"].anatomy(), SpaceSpec(options=options, ties="vllm", pin=pin))
+    for number, unit in enumerate(space.units):
+        changed = [[*space.kept[:number], level, *space.kept[number + 1 :]] for level in range(len(unit.options))]
+        assert unit_costs(space, number, measure) == [getattr(space.measure(levels), measure) for levels in changed]

@@ -32,7 +32,7 @@ bench: env
 	$(BIN)/python -m benchmarks.run
 
 gpu-check: env
-	$(BIN)/python -m pytest -q -m gpu
+	$(BIN)/python -m pytest -q -m gpu tests/spaces tests/compressors tests/evaluators
 
 clean:
 	rm -rf .venv .layerpress runs

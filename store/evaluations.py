@@ -93,6 +93,19 @@ class Evaluations(Database):
         """Give leases back, free to claim at once and not counted as attempts; how many there were."""
         return self._change_held(keys, owner, state="released", excused=_columns.excused + 1, lease_until=None)
 
+    def holders(self) -> set[str]:
+        """The owners of leases that have not ended."""
+        statement = select(_columns.owner).where(_columns.state == "in_flight").distinct()
+        with self._reading() as connection:
+            return set(connection.scalars(statement))
+
+    def release_all(self, owner: str) -> int:
+        """Give back every lease of an owner that is known to be gone; how many there were."""
+        held = select(_columns.key).where(is_held(owner))
+        with self._reading() as connection:
+            keys = connection.scalars(held).all()
+        return self.release(keys, owner)
+
     def heartbeat(self, keys: Iterable[str], owner: str, ttl_s: float) -> int:
         """Renew leases to ``ttl_s`` seconds from now; how many are still the owner's. Call every ``ttl_s / 3``."""
         return self._change_held(keys, owner, lease_until=now_s() + ttl_s)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 
 from compressors.bank import Bank
 from evaluators.evaluator import METRIC_VERSION, Measurement, batch_sequences
@@ -26,6 +30,8 @@ from spaces.configuration import Configuration
 from spaces.option import DROP, Quantize
 from store.records import Busy, Done, EvaluationKey, Failed, Leased, Values
 from store.store import Store
+
+logger = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 HEARTBEAT_S = LEASE_S / 3
@@ -55,6 +61,14 @@ class Counts:
     tokens: int = 0
 
 
+class _Mine(NamedTuple):
+    """One evaluation that is leased to this process."""
+
+    candidate: Configuration
+    key: EvaluationKey
+    attempt: int
+
+
 class Evaluations:
     """Measures candidates, each once: in this batch, in this store, and by one worker at a time."""
 
@@ -65,6 +79,7 @@ class Evaluations:
         self._pool = pool
         self._on_tick = on_tick
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._release_the_dead()
 
     def measure(self, candidates: Sequence[Configuration], num_sequences: int, context: Context) -> list[Measurement]:
         """The measurements of ``candidates`` on the first ``num_sequences`` sequences, in the order asked."""
@@ -84,7 +99,7 @@ class Evaluations:
                     elif isinstance(claim, Failed):
                         found[key] = _broken(num_sequences)
                         self.counts.cached += is_first
-                mine = [(*waiting[key], attempt) for key, attempt in leased.items()]
+                mine = [_Mine(*waiting[key], attempt) for key, attempt in leased.items()]
                 found |= self._compute(mine, num_sequences, context)
             waiting = {key: pair for key, pair in waiting.items() if key not in found}
             if any(isinstance(claim, Busy) for claim in claims.values()) and waiting:
@@ -93,46 +108,51 @@ class Evaluations:
             is_first = False
         return [found[keys[candidate].key] for candidate in candidates]
 
-    def _compute(
-        self, mine: Sequence[tuple[Configuration, EvaluationKey, int]], num_sequences: int, context: Context
-    ) -> dict[str, Measurement]:
+    def _compute(self, mine: Sequence[_Mine], num_sequences: int, context: Context) -> dict[str, Measurement]:
         """Measure what is leased to this process; only the sequences that no shorter evaluation has read yet."""
-        known = self._prefixes([key for _, key, _ in mine], num_sequences, context)
-        pieces = _cut(
-            [(number, len(known[key.key].kl)) for number, (_, key, _) in enumerate(mine)],
-            num_sequences,
-            batch_sequences(context.stream.length),
-            self._pool.num_workers,
-        )
+        known = self._prefixes([each.key for each in mine], num_sequences, context)
+        starts = [len(known[each.key.key].kl) for each in mine]
+        batch = batch_sequences(context.stream.length)
+        pieces = cut(starts, num_sequences, batch, self._pool.num_workers)
         tasks = [
-            Task(method="measure", arguments=(context.text, context.dense, mine[number][0], start, stop))
+            Task(method="measure", arguments=(context.text, context.dense, mine[number].candidate, start, stop))
             for number, start, stop in pieces
         ]
-        parts: dict[int, dict[int, Measurement]] = {number: {} for number in range(len(mine))}
-        open_pieces = [sum(number == piece[0] for piece in pieces) for number in range(len(mine))]
+        parts: list[dict[int, Measurement]] = [{} for _ in mine]
+        missing = Counter(number for number, _, _ in pieces)
         begun = time.perf_counter()
         done: dict[str, Measurement] = {}
         for finished in self._pool.run(tasks):
             if finished is not None:
                 number, start, stop = pieces[finished.index]
-                _, key, attempt = mine[number]
-                self.tokens_done += (stop - start) * context.stream.length
-                self.counts.tokens += (stop - start) * context.stream.length
-                open_pieces[number] -= 1
+                self._count(stop - start, context)
                 if finished.error is not None:
-                    self._store.fail(key.key, self._owner, attempt, finished.error, permanent=False)
-                    parts[number][start] = _broken(stop - start)
-                else:
-                    parts[number][start] = finished.value
-                if open_pieces[number] == 0:
-                    whole = _joined(known[key.key], parts[number])
-                    values = Values(kl=whole.kl, nll=whole.nll, seconds=time.perf_counter() - begun)
-                    self._store.complete(key.key, self._owner, attempt, values)
-                    self.counts.computed += 1
-                    done[key.key] = whole
+                    self._fail(mine[number], finished.error)
+                parts[number][start] = _broken(stop - start) if finished.error is not None else finished.value
+                missing[number] -= 1
+                if missing[number] == 0:
+                    whole = _joined(known[mine[number].key.key], parts[number])
+                    done[mine[number].key.key] = self._keep(mine[number], whole, time.perf_counter() - begun)
             self._beat()
             self._on_tick()
         return done
+
+    def _count(self, num_sequences: int, context: Context) -> None:
+        self.tokens_done += num_sequences * context.stream.length
+        self.counts.tokens += num_sequences * context.stream.length
+
+    def _keep(self, mine: _Mine, whole: Measurement, seconds: float) -> Measurement:
+        """Store a finished evaluation; one that failed in part has failed already, and is only counted."""
+        self._store.complete(
+            mine.key.key, self._owner, mine.attempt, Values(kl=whole.kl, nll=whole.nll, seconds=seconds)
+        )
+        self.counts.computed += 1
+        return whole
+
+    def _fail(self, mine: _Mine, error: str) -> None:
+        logger.warning("configuration %s could not be measured: %s", mine.candidate.id, error)
+        # not for good: it may have been this machine's memory, and a later job may try once more
+        self._store.fail(mine.key.key, self._owner, mine.attempt, error, permanent=False)
 
     def _prefixes(self, keys: Sequence[EvaluationKey], num_sequences: int, context: Context) -> dict[str, Measurement]:
         """For each key the longest finished evaluation of the same subject on a prefix of the same text."""
@@ -146,6 +166,13 @@ class Evaluations:
                     known[key.key] = Measurement(kl=values.kl, nll=values.nll)
                     break
         return known
+
+    def _release_the_dead(self) -> None:
+        """Give back the leases of processes of this machine that are no more, rather than wait for their end."""
+        for owner in self._store.holders():
+            host, pid, _ = owner.split(":")
+            if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
+                self._store.release_all(owner)
 
     @contextmanager
     def _leases(self, leased: Mapping[str, int]) -> Iterator[None]:
@@ -190,14 +217,16 @@ def _hash(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _cut(starts: Iterable[tuple[int, int]], stop: int, batch: int, num_workers: int) -> list[tuple[int, int, int]]:
-    """(number, first, last) pieces: whole batches, several to an evaluation where there are few evaluations."""
-    wanted = list(starts)
-    total = sum(stop - start for _, start in wanted)
-    piece = max(batch, -(-total // (num_workers * PIECES_PER_WORKER * batch)) * batch) if num_workers > 1 else stop
+def cut(starts: Sequence[int], stop: int, batch: int, num_workers: int) -> list[tuple[int, int, int]]:
+    """(number, first, last) pieces of evaluations that begin at ``starts`` and end at ``stop``.
+
+    Whole batches, counted from sequence 0; evaluations are cut where they are too few to keep all workers busy.
+    """
+    total = sum(stop - start for start in starts)
+    piece = -(-total // (num_workers * PIECES_PER_WORKER * batch)) * batch if num_workers > 1 else stop
     pieces = []
-    for number, start in wanted:
-        bounds = [start, *range((start // batch) * batch + piece, stop, piece), stop]
+    for number, start in enumerate(starts):
+        bounds = [start, *range(start // batch * batch + max(batch, piece), stop, max(batch, piece)), stop]
         pieces += [(number, first, last) for first, last in itertools.pairwise(bounds) if last > first]
     return pieces
 

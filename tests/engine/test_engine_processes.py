@@ -68,7 +68,8 @@ def test_kill_9_in_the_middle_loses_no_finished_evaluation(job: dict[str, Any], 
     process.kill()
     process.communicate()
     before = done(home)
-    psutil.wait_procs(family, timeout=PATIENCE_S)  # Ray ends with its driver
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+    assert not alive  # Ray ends with its driver
 
     assert layerpress("run", path, "--out", tmp_path / "out", home=home).returncode == 0
     resumed = report(tmp_path / "out")

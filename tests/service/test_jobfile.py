@@ -30,6 +30,12 @@ def test_the_job_of_the_documentation_reads(tmp_path: Path) -> None:
     assert spec.budget == {"nominal_bits_per_weight": 3.0, "size": "12MB"}
 
 
+def test_the_job_of_the_readme_reads(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text((ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0])
+    assert read_job(path, []).budget == {"size": "400MB"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -93,6 +93,18 @@ def test_a_released_lease_is_free_at_once_and_counts_as_no_attempt(store: Store)
     assert store.evaluation_stats() == EvaluationStats(released=1)
 
 
+def test_what_a_dead_owner_held_is_given_back_and_nothing_else(store: Store) -> None:
+    store.claim_many([named("a"), named("b")], "dead", LONG_S)
+    store.claim(named("c"), owner="alive", ttl_s=LONG_S)
+    store.complete("b", "dead", 1, measured(1.0))
+    assert store.holders() == {"dead", "alive"}
+    assert store.release_all("dead") == 1
+    assert store.holders() == {"alive"}
+    assert isinstance(store.claim(named("a"), owner="two", ttl_s=LONG_S), Leased)
+    assert isinstance(store.claim(named("b"), owner="two", ttl_s=LONG_S), Done)
+    assert isinstance(store.claim(named("c"), owner="two", ttl_s=LONG_S), Busy)
+
+
 def test_the_lease_after_a_release_counts(store: Store) -> None:
     store.claim(named("a"), owner="one", ttl_s=LONG_S, max_attempts=1)
     store.release(["a"], "one")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import LlamaConfig
 
-from evaluators.dense import Layout, choose_layout
+from evaluators.dense_layout import Layout, choose_layout
 from search.solvers.items import Item
 from search.spec import EvaluationModel
 from spaces.budget import parse_size

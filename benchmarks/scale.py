@@ -14,7 +14,7 @@ from benchmarks.timing import Arm, Spread, interleave
 from compressors.build import HESSIAN_MEMORY_BYTES
 from compressors.hessian import hessian_bytes, shared_inputs, within_memory
 from compressors.measure import EntryErrors
-from evaluators.dense import FLOAT_BYTES, Extent
+from evaluators.dense_layout import FLOAT_BYTES, Extent
 from evaluators.evaluator import BATCH_TOKENS, batch_sequences
 from search.solvers.allocation import solve_knapsack
 from search.solvers.knapsack import knapsack

@@ -16,7 +16,7 @@ from transformers import PreTrainedConfig
 
 from compressors.bank import Bank
 from evaluators.checkpoint import fingerprint, load_tokenizer, locate
-from evaluators.dense import Layout, choose_layout
+from evaluators.dense_layout import Layout, choose_layout
 from evaluators.stream import Stream
 from evaluators.text import TextSource, sequences
 from search.engine.evaluations import Context

@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.dense import METADATA, DenseLogits, Layout, choose_layout, commit
+from evaluators.dense import METADATA, DenseLogits, commit
+from evaluators.dense_layout import Layout, choose_layout
 from spaces.errors import InputError, JobError
 
 SEQUENCES, LENGTH, VOCAB = 6, 10, 80

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from compressors.bank import Bank
 from compressors.build import build_bank
 from evaluators.checkpoint import load_model, load_tokenizer
-from evaluators.dense import DenseLogits, Layout, commit
+from evaluators.dense import DenseLogits, commit
+from evaluators.dense_layout import Layout
 from evaluators.evaluator import BATCH_TOKENS, Evaluator, Measurement, batch_sequences
 from evaluators.live import LiveModel
 from evaluators.stream import Stream

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from compressors.bank import Bank
+from compressors.measure import EntryErrors
 from evaluators.checkpoint import fingerprint, load_tokenizer, locate
 from evaluators.dense_layout import Layout, choose_layout
 from evaluators.stream import Stream
-from evaluators.text import TextSource, sequences
+from evaluators.text import TextSource, read_documents, sequences
 from search.engine.evaluations import Context
 from search.engine.progress import Progress
 from search.engine.worker import Text, WorkerSetup
@@ -29,7 +30,7 @@ from search.sweep import check_sweep
 from spaces.budget import make_budget, parse_size
 from spaces.build import build_space
 from spaces.discovery import find_anatomy
-from spaces.errors import InputError
+from spaces.errors import InputError, JobError
 from spaces.option import Quantize
 from spaces.skeleton import load_config, skeleton
 from spaces.space import Space
@@ -48,6 +49,7 @@ class Plan:
     streams: dict[Text, Stream]
     layouts: dict[Text, Layout]
     bank: Bank
+    propagate: Quantize | None  # what earlier blocks are while a Hessian is taken; None: dense
     device: str
     seconds: float  # that it took
 
@@ -69,11 +71,6 @@ class Plan:
         stream, layout = self.streams[text], self.layouts[text]
         parts = [self.weights, stream.key(stream.num_sequences), self.spec.evaluation.dtype, str(layout)]
         return self.home / "dense" / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
-
-    @property
-    def propagate(self) -> Quantize | None:
-        """What earlier blocks are quantized to while a Hessian is taken; None: they are dense."""
-        return propagated(self.spec)
 
     def worker_setup(self) -> WorkerSetup:
         """What each worker is sent. The cores of this machine are shared out among them."""
@@ -110,63 +107,90 @@ def make_plan(spec: JobSpec, home: Path, watch: Callable[[Progress], None] = lam
     sources = _sources(spec)
     config = load_config(spec.model)
     _check_lengths(spec, config)
-    space = build_space(find_anatomy(skeleton(config)), spec.space.spec())
-    problem = Problem(
-        space=space,
-        budget=make_budget(spec.budget, space),
-        seed=spec.seed,
-        max_tokens=sources["calibration"].num_sequences * spec.sequence_length,
-        errors=lambda layer, option: bank.errors(layer, option),
-    )
+    problem = _problem(spec, config, sources["calibration"].num_sequences * spec.sequence_length)
     strategy.check(problem)
+    propagate = propagated(spec, problem.space)
     if spec.front_points:
         check_sweep(problem)
-    watch(Progress(phase="prepare", label="reading the weights"))
+    _check_readable(sources)
     folder = locate(spec.model)
-    weights = fingerprint(folder)
     watch(Progress(phase="prepare", label="reading the text"))
-    tokenizer = load_tokenizer(folder)
-    streams: dict[Text, Stream] = {}
-    for text, source in sources.items():
-        streams[text] = Stream(_known_tokens(sequences(source, tokenizer), config, text))
-    limit = parse_size(str(spec.evaluation.dense_logits_limit))
-    layouts = {
-        text: choose_layout(stream.num_tokens, config.get_text_config().vocab_size, limit)
-        for text, stream in streams.items()
-    }
-    bank = _bank(spec, home, weights, streams["calibration"], space)
+    streams = _streams(sources, folder, config)
+    layouts = _layouts(spec, streams, config)
+    watch(Progress(phase="prepare", label="reading the weights"))
+    weights = fingerprint(folder)
+    bank = Bank(
+        home / "bank",
+        weights=weights,
+        calibration=streams["calibration"].key(streams["calibration"].num_sequences),
+        propagate=_propagation(propagate, problem.space),
+    )
     return Plan(
         spec=spec,
         home=home,
         folder=folder,
         weights=weights,
-        problem=problem,
+        problem=replace(problem, errors=bank.errors),
         strategy=strategy,
         streams=streams,
         layouts=layouts,
         bank=bank,
+        propagate=propagate,
         device=device,
         seconds=round(time.perf_counter() - begun, 3),
     )
 
 
-def propagated(spec: JobSpec) -> Quantize | None:
-    """What earlier blocks are quantized to while a Hessian is taken; None: they are dense."""
+def _problem(spec: JobSpec, config: PreTrainedConfig, max_tokens: int) -> Problem:
+    """What the strategy will be asked, but for the bank, which needs the weights."""
+    space = build_space(find_anatomy(skeleton(config)), spec.space.spec())
+
+    def no_bank_yet(layer: str, option: Quantize) -> EntryErrors:
+        raise JobError(f"the errors of {layer} at {option.slug} are known when the bank is there")
+
+    budget = make_budget(spec.budget, space)
+    return Problem(space=space, budget=budget, seed=spec.seed, max_tokens=max_tokens, errors=no_bank_yet)
+
+
+def _check_readable(sources: dict[Text, TextSource]) -> None:
+    """Open each text and read its beginning: a missing file is worth no download of a model."""
+    for source in sources.values():
+        next((next(document, None) for document in read_documents(source)), None)
+
+
+def _streams(sources: dict[Text, TextSource], folder: Path, config: PreTrainedConfig) -> dict[Text, Stream]:
+    tokenizer = load_tokenizer(folder)
+    return {text: Stream(_known_tokens(sequences(source, tokenizer), config, text)) for text, source in sources.items()}
+
+
+def _layouts(spec: JobSpec, streams: dict[Text, Stream], config: PreTrainedConfig) -> dict[Text, Layout]:
+    limit, vocab_size = parse_size(str(spec.evaluation.dense_logits_limit)), config.get_text_config().vocab_size
+    return {text: choose_layout(stream.num_tokens, vocab_size, limit) for text, stream in streams.items()}
+
+
+def propagated(spec: JobSpec, space: Space) -> Quantize | None:
+    """The option of the bit-width asked for, otherwise as the first that the space offers to quantize with.
+
+    One group per channel where that option's groups do not divide every layer.
+    """
     if spec.bank.propagate == "dense":
         return None
-    return Quantize(bits_per_code=spec.bank.propagate_bits, group_size=128, symmetric=False, solver="gptq")
+    offered = [option for unit in space.units for option in unit.options if isinstance(option, Quantize)]
+    if not offered:
+        raise InputError(
+            "bank.propagate: quantized needs a space that quantizes; leave it out where layers are dropped"
+        )
+    option = replace(offered[0], bits_per_code=spec.bank.propagate_bits)
+    divides = all(option.divides(layer.columns) for layer in space.layers if layer.part is None)
+    return option if divides else replace(option, group_size=None)
 
 
-def _bank(spec: JobSpec, home: Path, weights: str, stream: Stream, space: Space) -> Bank:
-    """The bank of this model and text. Behind quantized blocks, an entry depends on which layers are quantized too."""
-    option = propagated(spec)
+def _propagation(option: Quantize | None, space: Space) -> str:
+    """The bank's word for it. Behind quantized blocks, an entry depends on which layers are quantized too."""
+    if option is None:
+        return "dense"
     layers = hashlib.sha256(json.dumps(space.names).encode()).hexdigest()[:16]
-    return Bank(
-        home / "bank",
-        weights=weights,
-        calibration=stream.key(stream.num_sequences),
-        propagate="dense" if option is None else f"quantized:{option.slug}:{layers}",
-    )
+    return f"quantized:{option.slug}:{layers}"
 
 
 def _device(asked: str) -> str:

@@ -36,6 +36,7 @@ def watching(*, quiet: bool) -> Iterator[Watch]:
         view = _View()
         with Live(console=console, get_renderable=view.render, refresh_per_second=4, transient=True):
             yield view.see
+        view.finish()
         console.print(view.render())
     else:
         yield _Lines(console).see
@@ -48,11 +49,11 @@ class _View:
         self._bars = Progress(
             TextColumn("{task.fields[mark]}"),
             TextColumn("{task.description}", style="bold"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.fields[detail]}"),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
-            TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[detail]}", style="dim"),
         )
         self._tasks: dict[str, TaskID] = {}
         self._moment = job.Progress(phase="prepare", label="")
@@ -63,20 +64,25 @@ class _View:
             self._finish(phase)
         if moment.phase not in self._tasks:
             title = TITLES[moment.phase]
-            self._tasks[moment.phase] = self._bars.add_task(title, total=None, mark="[cyan]●", detail="")
-        task = self._tasks[moment.phase]
+            self._tasks[moment.phase] = self._bars.add_task(title, total=None, mark="[cyan]●", left="", detail="")
         self._bars.update(
-            task, total=moment.total or None, completed=min(moment.done, moment.total), detail=moment.label
+            self._tasks[moment.phase],
+            total=moment.total or None,
+            completed=min(moment.done, moment.total),
+            left="left" if moment.total else "",
+            detail=moment.label,
         )
 
+    def finish(self) -> None:
+        """Everything is done."""
+        for phase in PHASES:
+            self._finish(phase)
+
     def _finish(self, phase: str) -> None:
-        if phase not in self._tasks:
-            return
-        task = self._tasks[phase]
-        if not self._bars.tasks[task].finished or self._bars.tasks[task].total is None:
-            self._bars.update(task, total=1, completed=1)
-        self._bars.update(task, mark="[green]✓", detail="")
-        self._bars.stop_task(task)
+        task = self._tasks.pop(phase, None)
+        if task is not None:
+            self._bars.update(task, total=1, completed=1, mark="[green]✓", left="", detail="")
+            self._bars.stop_task(task)
 
     def render(self) -> Group:
         return Group(self._bars, _figures(self._moment))

@@ -139,7 +139,7 @@ class _Run:
                 configurations = [self.space.configure(levels) for levels in ask.candidates]
                 measurements = self._measure(configurations, sequences, "calibration")
                 if sequences == self.fidelity:
-                    self._remember(configurations, measurements, ask.label)
+                    self._remember(configurations, measurements, f"{self._strategy_name()}, {ask.label}")
                 ask = search.send([losses(measurement, self.objective) for measurement in measurements])
         except StopIteration as stop:
             levels: Levels = stop.value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from exporters.evopress import read_evopress, write_evopress
+from exporters.evopress import read_evopress
+from exporters.formats import EXPORTERS, export_text
 from service.jobfile import read_job
 from service.pictures.replacement import replace_file
 from spaces.build import build_space
@@ -15,8 +16,6 @@ from spaces.option import Option, Quantize
 from spaces.skeleton import anatomy_of
 from spaces.space import Space
 from spaces.tables import check_name
-
-EXPORTERS = {"evopress": write_evopress}
 
 
 def import_command(
@@ -41,7 +40,7 @@ def export_command(source: Path, format_: str, out: Path | None) -> None:
     """Write the configuration of a run, or of a file, in another tool's format."""
     check_name(format_, EXPORTERS, "export format")
     path = source / "configuration.json" if source.is_dir() else source
-    _write(EXPORTERS[format_](Configuration.parse(read_text(path))), out)
+    _write(export_text(Configuration.parse(read_text(path)), format_), out)
 
 
 def job_space(job: Path) -> Space:

@@ -50,7 +50,7 @@ def test_space_as_text_shows_the_feasible_range(tmp_path: Path) -> None:
     assert shown.returncode == 0
     assert "84 layers" not in shown.stdout  # 96: the attentions may be dropped
     assert "96 layers (60 decisions)" in shown.stdout
-    assert "dropped_attentions: 12 to 0" in shown.stdout
+    assert "dropped_attentions: 0 to 12" in shown.stdout
 
 
 @pytest.mark.parametrize(

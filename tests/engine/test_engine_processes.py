@@ -135,23 +135,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("size", "message"),
-    [("400k", "cannot write bank entry .*No space left on device; finished entries are kept"), ("2m", "bytes free")],
-    ids=["while the bank is written", "before the dense logits"],
+    ("folder", "size", "message"),
+    [
+        ("bank", "100k", "cannot write bank entry .*No space left on device; finished entries are kept"),
+        ("dense", "200k", "bytes free"),
+        (".", "100k", "what was finished is kept"),
+    ],
+    ids=["while the bank is written", "before the dense logits", "in the store"],
 )
 def test_a_full_disk_is_one_message_and_the_next_run_goes_on(
-    job: dict[str, Any], tmp_path: Path, small_disk: Path, size: str, message: str
+    job: dict[str, Any], tmp_path: Path, small_disk: Path, folder: str, size: str, message: str
 ) -> None:
-    path, out = write_job(tmp_path, job), tmp_path / "out"
+    path, out, home = write_job(tmp_path, job), tmp_path / "out", tmp_path / "home"
+    if folder == ".":
+        home = small_disk
+    else:  # the rest of the home stands on a disk with room: what runs out first is no matter of timing
+        home.mkdir()
+        (home / folder).symlink_to(small_disk)
     subprocess.run(["mount", "-o", f"remount,size={size}", small_disk], check=True)
-    full = layerpress("run", path, "--out", out, home=small_disk)
+    full = layerpress("run", path, "--out", out, home=home)
     assert full.returncode == 1
     assert full.stderr.count("error:") == 1
     assert re.search(message, full.stderr), full.stderr
     assert "Traceback" not in full.stderr
-    finished = {entry: entry.stat().st_mtime_ns for entry in small_disk.glob("bank/*/*/*.safetensors")}
+    finished = {entry: entry.stat().st_mtime_ns for entry in (home / "bank").glob("*/*/*.safetensors")}
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
-    again = layerpress("run", path, "--out", out, home=small_disk)
+    again = layerpress("run", path, "--out", out, home=home)
     assert again.returncode == 0, again.stderr
     assert {entry: entry.stat().st_mtime_ns for entry in finished} == finished  # kept, not made again
 

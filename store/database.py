@@ -9,8 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from spaces.errors import InputError, JobError
@@ -106,10 +105,6 @@ class Database:
     def _reading(self) -> AbstractContextManager[Connection]:
         """One transaction that only reads, and waits for no writer."""
         return _transaction(self._reader, self.url)
-
-    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An insert that knows ON CONFLICT, in the dialect of the database."""
-        return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def has_wal_reset_bug(version: tuple[int, ...]) -> bool:

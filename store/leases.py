@@ -1,56 +1,168 @@
-"""The statements of a lease: who may take it, who holds it, and when its last holder is given up.
+"""Work that is leased: who may take a piece of it, who holds it, and when its last holder is given up.
 
-The same text runs on SQLite and PostgreSQL.
+A lease ends after its time to live, so that work outlives the process that was doing it; ``attempt`` fences a late
+result off. Rows are locked in the order of their keys, and tables in one order (``store.store.LEASED``), so that no
+two transactions wait for each other. The same text runs on SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-from store.clock import now_s
-from store.tables import EVALUATION
+from store.clock import as_datetime, now_s
+from store.database import batches
+from store.records import Busy, Claim, Done, Failed, Leased, Result, WorkKey
 
+MAX_ATTEMPTS = 2  # work that killed two workers is not given to a third
 HOLDERS_DIED = "every worker that held the lease died or lost touch"
 
-_columns = EVALUATION.c
-_attempts_counted = _columns.attempt - _columns.excused
+AnyRow = Row[tuple[object, ...]]
+Key = TypeVar("Key", bound=WorkKey)
 
 
-def take_lease(
-    insert: sqlite.Insert | postgresql.Insert, owner: str, ttl_s: float, max_attempts: int
-) -> ReturningInsert[str, int]:  # (key, attempt)
-    """A row comes back exactly where the lease is ours: a new evaluation, or one that its holder gave up or lost."""
-    expired = and_(_columns.state == "in_flight", _columns.lease_until <= now_s())
-    given_up = and_(_columns.state == "failed", _columns.is_permanent.is_(False))
-    lease = {"state": "in_flight", "owner": owner, "lease_until": now_s() + ttl_s}
-    new = {"attempt": 1, "excused": 0, "is_permanent": False, "created_at": now_s()}
-    return (
-        insert.values(**lease, **new)
-        .on_conflict_do_update(
-            index_elements=[_columns.key],
-            set_={**lease, "attempt": _columns.attempt + 1, "error": None, "finished_at": None},
-            where=and_(_attempts_counted < max_attempts, or_(expired, given_up, _columns.state == "released")),
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class LeaseTable(Generic[Key, Result]):
+    """One kind of work: a table whose rows are each done once. Every method is a part of the caller's transaction."""
+
+    table: Table  # has a column for each field of Key
+    result: Callable[[AnyRow], Result]  # of a row that is done
+
+    def claim(
+        self, connection: Connection, keys: Iterable[Key], owner: str, ttl_s: float, max_attempts: int
+    ) -> dict[str, Claim[Result]]:
+        """Lease what is free, and say of the rest why it is not."""
+        wanted = {key.key: dataclasses.asdict(key) for key in keys}
+        claims: dict[str, Claim[Result]] = {}
+        lease = self._take_lease(connection, owner, ttl_s, max_attempts)
+        for batch in batches(sorted(wanted)):
+            leased = connection.execute(lease, [wanted[key] for key in batch])
+            claims |= {key: Leased(attempt=attempt) for key, attempt in leased}
+            others = [key for key in batch if key not in claims]
+            self._fail_abandoned(connection, others, max_attempts)
+            claims |= self._answers(connection, others)
+        return claims
+
+    def complete(self, connection: Connection, key: str, owner: str, attempt: int, **result: object) -> bool:
+        """Keep the columns of a result; False where the lease was lost, and the result is dropped."""
+        return self._end(connection, key, owner, attempt, state="done", **result)
+
+    def fail(
+        self, connection: Connection, key: str, owner: str, attempt: int, error: str, *, is_permanent: bool
+    ) -> bool:
+        """Give the work up, for good or until the next claim; False where the lease was lost."""
+        return self._end(connection, key, owner, attempt, state="failed", error=error, is_permanent=is_permanent)
+
+    def release(self, connection: Connection, keys: Iterable[str], owner: str) -> int:
+        """Give leases back, free to claim at once and not counted as attempts; how many there were."""
+        excused = self.table.c.excused + 1
+        return self._change_held(connection, keys, owner, state="released", excused=excused, lease_until=None)
+
+    def release_all(self, connection: Connection, owner: str) -> int:
+        """Give back every lease of an owner; how many there were."""
+        held = select(self.table.c.key).where(self._is_held(owner))
+        return self.release(connection, connection.scalars(held).all(), owner)
+
+    def renew(self, connection: Connection, keys: Iterable[str], owner: str, ttl_s: float) -> int:
+        """Let leases end ``ttl_s`` seconds from now; how many are still the owner's."""
+        return self._change_held(connection, keys, owner, lease_until=now_s() + ttl_s)
+
+    def holders(self, connection: Connection) -> set[str]:
+        """The owners of leases that were neither ended nor given back."""
+        columns = self.table.c
+        return set(connection.scalars(select(columns.owner).where(columns.state == "in_flight").distinct()))
+
+    def expire(self, connection: Connection, max_attempts: int) -> int:
+        """Fail the work whose last allowed holder is gone; how much there was."""
+        key = self.table.c.key
+        gone = select(key).where(self._is_abandoned(max_attempts)).order_by(key).with_for_update()
+        keys = connection.scalars(gone).all()
+        return sum(self._fail_abandoned(connection, batch, max_attempts) for batch in batches(keys))
+
+    def find(self, connection: Connection, keys: Iterable[str]) -> dict[str, Result]:
+        """The results of what is done among ``keys``."""
+        found: dict[str, Result] = {}
+        for batch in batches(keys):
+            done = select(self.table).where(self.table.c.key.in_(batch), self.table.c.state == "done")
+            found |= {row.key: self.result(row) for row in connection.execute(done)}
+        return found
+
+    def _take_lease(
+        self, connection: Connection, owner: str, ttl_s: float, max_attempts: int
+    ) -> ReturningInsert[str, int]:  # (key, attempt)
+        """A row comes back exactly where the lease is ours: new work, or some that its holder gave up or lost."""
+        columns = self.table.c
+        expired = and_(columns.state == "in_flight", columns.lease_until <= now_s())
+        given_up = and_(columns.state == "failed", columns.is_permanent.is_(False))
+        is_free = or_(expired, given_up, columns.state == "released")
+        lease = {"state": "in_flight", "owner": owner, "lease_until": now_s() + ttl_s}
+        new = {"attempt": 1, "excused": 0, "is_permanent": False, "created_at": now_s()}
+        return (
+            _insert(connection, self.table)
+            .values(**lease, **new)
+            .on_conflict_do_update(
+                index_elements=[columns.key],
+                set_={**lease, "attempt": columns.attempt + 1, "error": None, "finished_at": None},
+                where=and_(self._attempts_counted() < max_attempts, is_free),
+            )
+            .returning(columns.key, columns.attempt)
         )
-        .returning(_columns.key, _columns.attempt)
-    )
+
+    def _answers(self, connection: Connection, keys: Sequence[str]) -> dict[str, Claim[Result]]:
+        """Why each of these rows, none of which is free to lease, is not."""
+        statement = select(self.table, now_s().label("now_s")).where(self.table.c.key.in_(keys))
+        return {row.key: self._answer(row) for row in connection.execute(statement)}
+
+    def _answer(self, row: AnyRow) -> Claim[Result]:
+        if row.state == "done":
+            return Done(values=self.result(row))
+        if row.state == "in_flight":
+            return Busy(until=as_datetime(row.lease_until), remaining_s=max(0.0, row.lease_until - row.now_s))
+        return Failed(error=row.error or f"given back after {row.attempt} attempts")
+
+    def _end(self, connection: Connection, key: str, owner: str, attempt: int, **changes: object) -> bool:
+        statement = (
+            update(self.table)
+            .where(self._is_held(owner), self.table.c.key == key, self.table.c.attempt == attempt)
+            .values(lease_until=None, finished_at=now_s(), **changes)
+        )
+        return connection.execute(statement).rowcount == 1
+
+    def _change_held(self, connection: Connection, keys: Iterable[str], owner: str, **changes: object) -> int:
+        key = self.table.c.key
+        num_changed = 0
+        for batch in batches(sorted(set(keys))):
+            held = and_(key.in_(batch), self._is_held(owner))
+            connection.execute(select(key).where(held).order_by(key).with_for_update())
+            num_changed += connection.execute(update(self.table).where(held).values(changes)).rowcount
+        return num_changed
+
+    def _fail_abandoned(self, connection: Connection, keys: Sequence[str], max_attempts: int) -> int:
+        statement = (
+            update(self.table)
+            .where(self.table.c.key.in_(keys), self._is_abandoned(max_attempts))
+            .values(state="failed", lease_until=None, finished_at=now_s(), error=HOLDERS_DIED)
+        )
+        return connection.execute(statement).rowcount
+
+    def _is_held(self, owner: str) -> ColumnElement[bool]:
+        return and_(self.table.c.state == "in_flight", self.table.c.owner == owner)
+
+    def _is_abandoned(self, max_attempts: int) -> ColumnElement[bool]:
+        columns = self.table.c
+        is_over = and_(columns.state == "in_flight", columns.lease_until <= now_s())
+        return and_(is_over, self._attempts_counted() >= max_attempts)
+
+    def _attempts_counted(self) -> ColumnElement[int]:
+        counted: ColumnElement[int] = self.table.c.attempt - self.table.c.excused
+        return counted
 
 
-def is_held(owner: str) -> ColumnElement[bool]:
-    return and_(_columns.state == "in_flight", _columns.owner == owner)
-
-
-def is_abandoned(max_attempts: int) -> ColumnElement[bool]:
-    return and_(_columns.state == "in_flight", _columns.lease_until <= now_s(), _attempts_counted >= max_attempts)
-
-
-def fail_abandoned(connection: Connection, keys: Sequence[str], max_attempts: int) -> int:
-    statement = (
-        update(EVALUATION)
-        .where(_columns.key.in_(keys), is_abandoned(max_attempts))
-        .values(state="failed", lease_until=None, finished_at=now_s(), error=HOLDERS_DIED)
-    )
-    return connection.execute(statement).rowcount
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that knows ON CONFLICT, in the dialect of the database."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

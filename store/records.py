@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,20 @@ JobState = Literal["queued", "running", "succeeded", "failed", "interrupted"]
 FinalState = Literal["succeeded", "failed", "interrupted"]
 JsonObject = Mapping[str, object]
 
+Result = TypeVar("Result")  # of a piece of work: Values or SampleValues
+SAMPLE_DTYPES = ("float64", "float32", "int64")
+
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationKey:
+class WorkKey:
+    """Names one piece of work by its content; ``subject`` is the hash of what several of them share."""
+
+    key: str
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationKey(WorkKey):
     """Names one evaluation by its content.
 
     ``subject`` is the hash of what is measured (weights, bank options, metric and its version, precision),
@@ -26,10 +37,20 @@ class EvaluationKey:
     prefixes of one stream of sequences, so ``num_sequences`` orders them.
     """
 
-    key: str
-    subject: str
     stream: str
     num_sequences: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleKey(WorkKey):
+    """Names one sample of a statistic by its content.
+
+    ``subject`` is the hash of all that the sample depends on but its ``number``, which counts from 0 within the
+    subject, and ``key`` that of both. ``statistic`` is a name for people, such as ``hessian-trace``.
+    """
+
+    statistic: str
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,23 +72,44 @@ class Values:
             raise InputError(f"kl and nll must cover the same sequences, got {len(self.kl)} and {len(self.nll)} values")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampleValues:
+    """One sample of a statistic and what it cost. The arrays are stored and returned bit for bit.
+
+    A NumPy scalar comes back as the array of shape () that equals it.
+    """
+
+    arrays: Mapping[str, NDArray[np.generic]]  # each float64, float32 or int64
+    forward_tokens: int
+    backward_tokens: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        for name, array in self.arrays.items():
+            if array.dtype not in SAMPLE_DTYPES:
+                raise InputError(
+                    f"array {name!r} of a sample must be one of {', '.join(SAMPLE_DTYPES)}, got {array.dtype}; "
+                    f"convert it with astype"
+                )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Leased:
-    """The evaluation is the caller's to make; ``attempt`` is the fencing token to complete it with."""
+    """The work is the caller's to do; ``attempt`` is the fencing token to complete it with."""
 
     attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
-    """The evaluation was made before."""
+class Done(Generic[Result]):
+    """The work was done before."""
 
-    values: Values
+    values: Result
 
 
 @dataclass(frozen=True, kw_only=True)
 class Busy:
-    """Another owner is making the evaluation; its lease ends ``remaining_s`` seconds from the claim."""
+    """Another owner is doing the work; its lease ends ``remaining_s`` seconds from the claim."""
 
     until: datetime
     remaining_s: float
@@ -75,12 +117,12 @@ class Busy:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The evaluation failed for good, or as often as the claim allows: a higher ``max_attempts`` retries it."""
+    """The work failed for good, or as often as the claim allows: a higher ``max_attempts`` retries it."""
 
     error: str
 
 
-Claim = Leased | Done | Busy | Failed
+Claim = Leased | Done[Result] | Busy | Failed
 
 
 @dataclass(frozen=True, kw_only=True)

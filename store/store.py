@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from store.evaluations import Evaluations
+from store.evaluations import EVALUATIONS, Evaluations
 from store.jobs import Jobs
+from store.leases import MAX_ATTEMPTS
+from store.samples import SAMPLES, Samples
+
+LEASED = (EVALUATIONS, SAMPLES)  # every transaction on several of them goes in this order
 
 
-class Store(Evaluations, Jobs):
-    """Evaluations, jobs and events in SQLite or PostgreSQL; every method is one transaction.
+class Store(Evaluations, Samples, Jobs):
+    """Evaluations, samples, jobs and events in SQLite or PostgreSQL; every method is one transaction.
 
     ``with Store.open(url) as store: ...`` closes it at the end. A database that fails midway raises
     ``spaces.errors.JobError``, and what was finished before stays.
     """
+
+    def holders(self) -> set[str]:
+        """The owners of leases, on evaluations and samples, that were neither ended nor given back."""
+        with self._reading() as connection:
+            return {owner for work in LEASED for owner in work.holders(connection)}
+
+    def release_all(self, owner: str) -> int:
+        """Give back every lease of an owner that is known to be gone; how many there were."""
+        with self._writing() as connection:
+            return sum(work.release_all(connection, owner) for work in LEASED)
+
+    def expire(self, max_attempts: int = MAX_ATTEMPTS) -> int:
+        """Fail the evaluations and samples whose last allowed holder is gone; how many there were."""
+        with self._writing() as connection:
+            return sum(work.expire(connection, max_attempts) for work in LEASED)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -26,29 +29,50 @@ METADATA = MetaData(
 )
 JSON_VALUE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
-# attempt is the fencing token and only grows; the attempts that a release excused count against no limit.
-# lease_until is set while in_flight and null in every other state.
-EVALUATION = Table(
+
+def _work(name: str, *columns: Column[Any] | Index) -> Table:
+    """A table of work that is leased; ``columns`` name the work beside its key, and hold the result once it is done.
+
+    attempt is the fencing token and only grows; the attempts that a release excused count against no limit.
+    lease_until is set while in_flight and null in every other state.
+    """
+    return Table(
+        name,
+        METADATA,
+        Column("key", Text, primary_key=True),
+        Column("subject", Text, nullable=False),
+        Column("state", Text, nullable=False),  # in_flight, released, done, failed
+        Column("owner", Text, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("excused", Integer, nullable=False),
+        Column("is_permanent", Boolean, nullable=False),  # failed, and would fail again
+        Column("lease_until", Double),
+        Column("seconds", Double),
+        Column("error", Text),
+        Column("created_at", Double, nullable=False),
+        Column("finished_at", Double),
+        *columns,
+        Index(None, "state", "lease_until"),
+    )
+
+
+EVALUATION = _work(
     "evaluation",
-    METADATA,
-    Column("key", Text, primary_key=True),
-    Column("subject", Text, nullable=False),
     Column("stream", Text, nullable=False),
     Column("num_sequences", Integer, nullable=False),
-    Column("state", Text, nullable=False),  # in_flight, released, done, failed
-    Column("owner", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("excused", Integer, nullable=False),
-    Column("is_permanent", Boolean, nullable=False),  # failed, and would fail again
-    Column("lease_until", Double),
     Column("kl", LargeBinary),  # little-endian float64, one per sequence
     Column("nll", LargeBinary),
-    Column("seconds", Double),
-    Column("error", Text),
-    Column("created_at", Double, nullable=False),
-    Column("finished_at", Double),
     Index(None, "subject", "num_sequences"),
-    Index(None, "state", "lease_until"),
+)
+
+SAMPLE = _work(
+    "sample",
+    Column("statistic", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("arrays", LargeBinary),  # .npz
+    Column("checksum", Text),  # SHA-256 of its bytes
+    Column("forward_tokens", BigInteger),
+    Column("backward_tokens", BigInteger),
 )
 
 JOB = Table(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from leased_work import KINDS, Work
 from sqlalchemy import make_url, text
 
 from store.engine import make_engine, parse_url
@@ -36,3 +37,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def store(url: str) -> Iterator[Store]:
     with Store.open(url) as opened:
         yield opened
+
+
+@pytest.fixture(params=KINDS)
+def work(request: pytest.FixtureRequest, store: Store) -> Work:
+    """Each kind of leased work in ``store``."""
+    return KINDS[request.param](store)

@@ -7,19 +7,10 @@ import random
 import sys
 from collections.abc import Callable
 
-import numpy as np
+from leased_work import KINDS
 
-from store.records import EvaluationKey, Leased, Values
+from store.records import Leased
 from store.store import Store
-
-
-def named(key: str, *, num_sequences: int = 1) -> EvaluationKey:
-    return EvaluationKey(key=key, subject=f"subject of {key}", stream="stream", num_sequences=num_sequences)
-
-
-def measured(value: float, *, num_sequences: int = 1) -> Values:
-    array = np.full(num_sequences, float(value))
-    return Values(kl=array, nll=-array, seconds=value)
 
 
 def say(line: str) -> None:
@@ -32,25 +23,25 @@ def open_store(url: str) -> object:
         return store.schema_revision()
 
 
-def evaluate(url: str, owner: str, num_keys: int) -> object:
-    """Claim every key in an order of this owner's own; the keys that it was given to evaluate."""
+def work_off(url: str, kind: str, owner: str, num_keys: int) -> object:
+    """Claim every key in an order of this owner's own; the keys whose work it was given."""
     keys = [f"{number:04d}" for number in range(num_keys)]
     random.Random(owner).shuffle(keys)
-    evaluated: list[str] = []
+    done: list[str] = []
     with Store.open(url) as store:
+        work = KINDS[kind](store)
         for start in range(0, num_keys, 7):  # in bulk, so that transactions overlap on several rows
-            claims = store.claim_many(map(named, keys[start : start + 7]), owner, 60.0)
-            for key, claim in claims.items():
-                if isinstance(claim, Leased) and store.complete(key, owner, claim.attempt, measured(int(key))):
-                    evaluated.append(key)
-            store.heartbeat(keys, owner, 60.0)
-    return evaluated
+            for key, claim in work.claim_many(keys[start : start + 7], owner, 60.0).items():
+                if isinstance(claim, Leased) and work.complete(key, owner, claim.attempt, int(key)):
+                    done.append(key)
+            work.heartbeat(keys, owner, 60.0)
+    return done
 
 
-def hold(url: str, key: str, ttl_s: float) -> object:
+def hold(url: str, kind: str, key: str, ttl_s: float) -> object:
     """Take a lease and say so, then wait for ever."""
     with Store.open(url) as store:
-        store.claim(named(key), owner="holder", ttl_s=ttl_s)
+        KINDS[kind](store).claim(key, "holder", ttl_s)
         say("holding")
         return sys.stdin.read()
 
@@ -62,7 +53,7 @@ def add_events(url: str, job_id: str, num_events: int) -> object:
 
 ACTIONS: dict[str, Callable[..., object]] = {
     "open_store": open_store,
-    "evaluate": evaluate,
+    "work_off": work_off,
     "hold": hold,
     "add_events": add_events,
 }

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_process import measured, named
+from leased_work import KINDS, Work
 
 from store.records import Busy, Done, Failed, Leased
 from store.store import Store
@@ -31,7 +32,7 @@ class Lease:
     counted: int = 0
     is_permanent: bool = False
 
-    def claim(self, owner: str, is_over: bool) -> Leased | type[Busy | Done | Failed]:
+    def claim(self, owner: str, is_over: bool) -> Leased | type[Busy | Done[Any] | Failed]:
         is_free = {
             "new": True,
             "released": True,
@@ -71,32 +72,33 @@ MOVES = st.tuples(
 )
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=60, deadline=None)
 @given(moves=st.lists(MOVES, max_size=20))
-def test_leases_follow_the_model(shared: Store, moves: list[tuple[str, str, str, int, bool]]) -> None:
-    example = next(NUMBERS)
+def test_leases_follow_the_model(shared: Store, kind: str, moves: list[tuple[str, str, str, int, bool]]) -> None:
+    work, example = KINDS[kind](shared), next(NUMBERS)
     leases = {key: Lease() for key in KEYS}
     for move, name, owner, attempt, is_over in moves:
-        play(shared, leases[name], f"{example} {name}", move, owner, attempt, is_over)
+        play(work, leases[name], f"{example} {name}", move, owner, attempt, is_over)
 
 
-def play(store: Store, lease: Lease, key: str, move: str, owner: str, attempt: int, is_over: bool) -> None:
+def play(work: Work, lease: Lease, key: str, move: str, owner: str, attempt: int, is_over: bool) -> None:
     """Make one move on the store and on the model, and compare what they answer."""
     holds = lease.state == "in_flight" and lease.owner == owner
     if move == "claim":
-        answer = store.claim(named(key), owner=owner, ttl_s=0.0 if is_over else 3600.0)
+        answer = work.claim(key, owner, 0.0 if is_over else 3600.0)
         expected = lease.claim(owner, is_over)
         assert expected in (answer, type(answer))
     elif move == "complete":
-        assert store.complete(key, owner, attempt, measured(1.0)) == lease.end(owner, attempt, "done")
+        assert work.complete(key, owner, attempt, 1.0) == lease.end(owner, attempt, "done")
     elif move in ("fail", "break"):
-        is_lost = not store.fail(key, owner, attempt, "why", permanent=move == "break")
+        is_lost = not work.fail(key, owner, attempt, "why", permanent=move == "break")
         assert is_lost != lease.end(owner, attempt, "failed")
         lease.is_permanent |= not is_lost and move == "break"
     elif move == "release":
-        assert store.release([key], owner) == holds
+        assert work.release([key], owner) == holds
         lease.state = "released" if holds else lease.state
         lease.counted -= holds
     else:
-        assert store.heartbeat([key], owner, 0.0 if move == "lapse" else 3600.0) == holds
+        assert work.heartbeat([key], owner, 0.0 if move == "lapse" else 3600.0) == holds
         lease.is_over = move == "lapse" if holds else lease.is_over

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from leased_work import measured, named
 from sqlalchemy import text
-from store_process import measured, named
 
 from spaces.errors import InputError, JobError
 from store.database import has_wal_reset_bug
@@ -23,7 +23,7 @@ def test_a_store_keeps_what_it_was_told(url: str) -> None:
         store.complete("a", "one", 1, measured(0.5))
     with Store.open(url) as store:
         assert store.find(["a"])["a"].kl.tolist() == [0.5]
-        assert store.schema_revision() == "0001"
+        assert store.schema_revision() == "0002"
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}", "sqlite+pysqlite:///{}"])
@@ -92,7 +92,7 @@ def test_a_revision_from_elsewhere_is_refused(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'f00d'"))
     engine.dispose()
-    with pytest.raises(InputError, match=r"at revision 'f00d', .* up to '0001'; upgrade Layerpress"):
+    with pytest.raises(InputError, match=r"at revision 'f00d', .* up to '0002'; upgrade Layerpress"):
         Store.open(url)
 
 

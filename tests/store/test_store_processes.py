@@ -1,4 +1,4 @@
-"""Real processes on one store: each evaluation made once, none lost with its process, events without gaps."""
+"""Real processes on one store: each piece of work done once, none lost with its process, events without gaps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_process import measured, named
+from leased_work import KINDS
 
 from store.records import Busy, Leased
 from store.store import Store
@@ -64,36 +64,38 @@ def results(*processes: Process) -> list[Any]:
 def test_processes_that_open_a_new_store_at_once_all_get_it(url: str, begin: Begin) -> None:
     openers = [begin("open_store", url) for _ in range(3)]
     go(*openers)
-    assert results(*openers) == ["0001"] * 3
+    assert results(*openers) == ["0002"] * 3
 
 
-def test_processes_that_race_evaluate_each_key_once(url: str, begin: Begin) -> None:
-    racers = [begin("evaluate", url, f"owner {number}", 60) for number in range(3)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_that_race_do_each_piece_of_work_once(url: str, begin: Begin, kind: str) -> None:
+    racers = [begin("work_off", url, kind, f"owner {number}", 60) for number in range(3)]
     go(*racers)
-    evaluated = [key for keys in results(*racers) for key in keys]
-    assert sorted(evaluated) == [f"{number:04d}" for number in range(60)]
+    done = [key for keys in results(*racers) for key in keys]
+    assert sorted(done) == [f"{number:04d}" for number in range(60)]
     with Store.open(url) as store:
-        found = store.find(evaluated)
-    assert {key: values.kl.tolist() for key, values in found.items()} == {k: [int(k)] for k in evaluated}
+        assert KINDS[kind](store).numbers(done) == {key: int(key) for key in done}
 
 
-def test_a_killed_holder_is_followed_after_its_time_to_live(url: str, begin: Begin) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_holder_is_followed_after_its_time_to_live(url: str, begin: Begin, kind: str) -> None:
     ttl_s = 0.5
-    holder = begin("hold", url, "a", ttl_s)
+    holder = begin("hold", url, kind, "a", ttl_s)
     with Store.open(url) as store:
+        work = KINDS[kind](store)
         go(holder)
         assert heard(holder) == "holding"
         holder.kill()
         holder.wait()
-        claim = store.claim(named("a"), owner="heir", ttl_s=60.0)
+        claim = work.claim("a", "heir", 60.0)
         deadline_s = time.monotonic() + PATIENCE_S
         while not isinstance(claim, Leased) and time.monotonic() < deadline_s:
             assert isinstance(claim, Busy)
             assert claim.remaining_s <= ttl_s
-            claim = store.claim(named("a"), owner="heir", ttl_s=60.0)
+            claim = work.claim("a", "heir", 60.0)
         assert claim == Leased(attempt=2)
-        assert not store.complete("a", "holder", 1, measured(1.0))
-        assert store.complete("a", "heir", 2, measured(2.0))
+        assert not work.complete("a", "holder", 1, 1.0)
+        assert work.complete("a", "heir", 2, 2.0)
 
 
 def test_events_of_two_processes_are_numbered_without_gaps(store: Store, url: str, begin: Begin) -> None:
@@ -108,7 +110,7 @@ def test_events_of_two_processes_are_numbered_without_gaps(store: Store, url: st
 
 
 def test_a_reader_never_fails_while_others_write(store: Store, url: str, begin: Begin) -> None:
-    writers = [begin("evaluate", url, f"owner {number}", 100) for number in range(2)]
+    writers = [begin("work_off", url, "evaluations", f"owner {number}", 100) for number in range(2)]
     go(*writers)
     finished = [0]
     while any(writer.poll() is None for writer in writers):

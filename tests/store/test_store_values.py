@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_process import measured, named
+from leased_work import Work, measured, named
 
 from spaces.errors import InputError
 from store.records import EvaluationKey, Leased, Values
@@ -46,29 +46,35 @@ def test_every_float_returns_as_it_went_in(store: Store, pairs: list[tuple[float
     assert (bits(found.kl), bits(found.nll), found.seconds) == (bits(kl), bits(nll), seconds)
 
 
-def test_only_finished_evaluations_are_found(store: Store) -> None:
-    keep(store, named("done"), measured(1.0))
-    store.claim(named("in flight"), owner="one", ttl_s=TTL_S)
-    store.claim(named("failed"), owner="one", ttl_s=TTL_S)
-    store.fail("failed", "one", 1, "NaN", permanent=True)
-    assert list(store.find(["done", "in flight", "failed", "unknown"])) == ["done"]
-    assert store.find([]) == {}
+def test_only_finished_work_is_found(work: Work) -> None:
+    work.claim_many(["done", "in flight", "failed"], "one", TTL_S)
+    work.complete("done", "one", 1, 1.0)
+    work.fail("failed", "one", 1, "NaN", permanent=True)
+    assert work.numbers(["done", "in flight", "failed", "unknown"]) == {"done": 1.0}
+    assert work.find([]) == {}
 
 
-def test_more_keys_than_one_statement_takes(store: Store) -> None:
+def test_more_keys_than_one_statement_takes(work: Work) -> None:
+    for key in ("0", "69999"):
+        work.claim(key, "one", TTL_S)
+        work.complete(key, "one", 1, float(key))
+    many = [str(number) for number in range(MORE_THAN_ONE_STATEMENT_TAKES)]
+    assert work.numbers(many) == {"0": 0.0, "69999": 69999.0}
+    assert work.heartbeat(many, "one", TTL_S) == 0
+
+
+def test_more_subjects_than_one_statement_takes(store: Store) -> None:
     keep(store, named("0"), measured(0.0))
     keep(store, named("69999"), measured(9.0))
-    many = [str(number) for number in range(MORE_THAN_ONE_STATEMENT_TAKES)]
-    assert sorted(store.find(many)) == ["0", "69999"]
-    assert sorted(store.prefixes(f"subject of {key}" for key in many)) == ["subject of 0", "subject of 69999"]
-    assert store.heartbeat(many, "one", TTL_S) == 0
+    subjects = (f"subject of {number}" for number in range(MORE_THAN_ONE_STATEMENT_TAKES))
+    assert sorted(store.prefixes(subjects)) == ["subject of 0", "subject of 69999"]
 
 
-def test_a_bulk_claim_longer_than_one_statement(store: Store) -> None:
-    keys = [named(str(number)) for number in range(2500)]
-    claims = store.claim_many(keys, "one", TTL_S)
-    assert claims == {key.key: Leased(attempt=1) for key in keys}
-    assert store.release(claims, "one") == 2500
+def test_a_bulk_claim_longer_than_one_statement(work: Work) -> None:
+    keys = [str(number) for number in range(2500)]
+    claims = work.claim_many(keys, "one", TTL_S)
+    assert claims == {key: Leased(attempt=1) for key in keys}
+    assert work.release(claims, "one") == 2500
 
 
 def test_prefixes_are_the_finished_evaluations_of_a_subject_longest_first(store: Store) -> None:
@@ -98,3 +104,11 @@ def test_prefixes_are_the_finished_evaluations_of_a_subject_longest_first(store:
 def test_values_of_another_form_are_refused(kl: np.ndarray, nll: np.ndarray, rule: str) -> None:
     with pytest.raises(InputError, match=rule):
         Values(kl=kl, nll=nll, seconds=0.0)
+
+
+def test_values_of_another_length_are_refused_and_the_lease_stays(store: Store) -> None:
+    store.claim(named("a", num_sequences=3), owner="one", ttl_s=TTL_S)
+    with pytest.raises(InputError, match="each of its 3 sequences, got 2"):
+        store.complete("a", "one", 1, measured(1.0, num_sequences=2))
+    assert not store.complete("a", "two", 1, measured(1.0, num_sequences=2))  # it is not two's to complete
+    assert store.complete("a", "one", 1, measured(1.0, num_sequences=3))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
+from spaces.constraints import Constraint
 from spaces.errors import BudgetError, InputError
-from spaces.feasibility import conflict, extremes, smallest_with, unit_costs
+from spaces.feasibility import Bound, conflict, extremes, least_excess, unit_costs
 from spaces.space import Measures, Space
 from spaces.tables import check_name
 
@@ -18,10 +19,12 @@ __all__ = [
     "Budget",
     "Limit",
     "Rule",
+    "check_together",
     "extremes",
     "feasible_range",
     "make_budget",
     "parse_count",
+    "parse_flops",
     "parse_size",
     "show_size",
     "unit_costs",
@@ -33,6 +36,7 @@ NUMBER = r"(\d{1,3}(?:,\d{3})+|\d[\d_]*)(\.\d*)?(e[+-]?\d{1,2})?"
 SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 COUNT_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+FLOP_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,11 @@ def parse_size(text: str) -> int:
 def parse_count(text: str) -> int:
     """``6.5B``, ``800M`` or a plain number."""
     return _number_with_unit(text, COUNT_UNITS, "parameters", "6.5B, 800M or a plain number")
+
+
+def parse_flops(text: str) -> int:
+    """``1.5G``, ``20M`` or a plain number."""
+    return _number_with_unit(text, FLOP_UNITS, "flops", "1.5G, 20M or a plain number")
 
 
 def _number_with_unit(text: str, units: Mapping[str, int], name: str, example: str) -> int:
@@ -150,6 +159,11 @@ BUDGETS: dict[str, Rule] = {
         read=lambda text, space: parse_count(text),
         show=lambda value, space: f"{value:,}",
     ),
+    "flops": Rule(
+        measure="flops",
+        read=lambda text, space: parse_flops(text),
+        show=lambda value, space: f"{value:,}",
+    ),
     "dropped_attentions": _dropped("attention"),
     "dropped_mlps": _dropped("mlp"),
 }
@@ -172,20 +186,20 @@ def _exact_size(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
-def make_budget(asked: Mapping[str, object], space: Space) -> Budget:
-    """Read the budget that a person wrote for ``space``.
+def make_budget(asked: Mapping[str, object], space: Space, constraints: Sequence[Constraint] = ()) -> Budget:
+    """Read the budget that a person wrote for ``space``, and check that it can be met, the ``constraints`` kept.
 
     Raises:
         InputError: an unknown kind of budget, a value that does not read, or no limit at all.
         BudgetError: a limit that no configuration of the space meets, with the smallest and largest feasible value,
-            or limits that none meets together.
+            or limits and constraints that none meets together.
     """
     if not asked:
         raise InputError(f"budget must have at least one limit; choose from {', '.join(BUDGETS)}")
     budget = Budget(limits=tuple(_read(name, value, space) for name, value in asked.items()))
     for limit in budget.limits:
         _check_feasible(limit, space)
-    _check_together(budget.limits, space)
+    check_together(budget.limits, constraints, space)
     return budget
 
 
@@ -216,16 +230,47 @@ def _check_feasible(limit: Limit, space: Space) -> None:
     )
 
 
-def _check_together(limits: tuple[Limit, ...], space: Space) -> None:
-    """Refuse limits that no configuration meets together, though each can be met alone."""
-    clash = conflict(space, [(limit.measure, limit.limit) for limit in limits])
+def check_together(limits: Sequence[Limit], constraints: Sequence[Constraint], space: Space) -> None:
+    """Refuse limits and constraints that no configuration meets together, though each limit can be met alone.
+
+    Raises:
+        BudgetError: names a set of them that clash, none of which is needless, and a value that would do.
+    """
+    if len(limits) < 2 and not constraints:
+        return
+    rules: list[Limit | Constraint] = [*limits, *constraints]
+    clash = conflict(space, [_bound(rule) for rule in rules])
     if not clash:
         return
-    *others, last = [limits[index] for index in clash]
-    named = " and ".join(f"{limit.name} {limit.written}" for limit in (*others, last))
-    least = smallest_with(space, last.measure, [(limit.measure, limit.limit) for limit in others])
-    way_out = "" if least is None else f", for example {last.name} to {BUDGETS[last.name].show(least, space)}"
-    raise BudgetError(
-        f"no configuration of this space meets {named} together, though each alone can be met; "
-        f"relax one of them{way_out}, or offer more options"
+    named = [rules[number] for number in clash]
+    together, relax = (
+        (" together, though each alone can be met", "relax one of them") if named[1:] else ("", "relax it")
     )
+    raise BudgetError(
+        f"no configuration of this space meets {' and '.join(map(_shown, named))}{together}; "
+        f"{relax}{_way_out(named, space)}, or offer more options"
+    )
+
+
+def _bound(rule: Limit | Constraint) -> Bound:
+    return (rule.measure, rule.limit) if isinstance(rule, Limit) else rule
+
+
+def _shown(rule: Limit | Constraint) -> str:
+    return f"{rule.name} {rule.written}" if isinstance(rule, Limit) else str(rule)
+
+
+def _way_out(clash: Sequence[Limit | Constraint], space: Space) -> str:
+    """The value that the others allow to the last limit, or else to the last constraint that has a number."""
+    last_first = clash[::-1]
+    limits = [rule for rule in last_first if isinstance(rule, Limit)]
+    rules: list[Limit | Constraint] = [*limits, *(rule for rule in last_first if not isinstance(rule, Limit))]
+    for rule in rules:
+        excess = least_excess(space, _bound(rule), [_bound(other) for other in clash if other is not rule])
+        if excess is None:
+            continue
+        if isinstance(rule, Limit):
+            return f", for example {rule.name} to {BUDGETS[rule.name].show(rule.limit + excess, space)}"
+        if (weaker := rule.relaxed(excess)) is not None:
+            return f", for example to {weaker}"
+    return ""

@@ -31,6 +31,7 @@ class Measures:
     stored_bits: int
     nominal_bits: int  # codes of the space's layers alone
     parameters: int  # kept, of the whole model
+    flops: int  # for a token, of the linear layers kept, the head among them: see ``Space.num_multiplied``
     attentions: int  # kept
     mlps: int  # kept
 
@@ -56,6 +57,17 @@ class Space:
     def num_weights(self) -> int:
         """Weights of the space's own layers: what nominal bits are averaged over."""
         return sum(layer.num_weights for layer in self.layers)
+
+    @cached_property
+    def num_multiplied(self) -> int:
+        """Weights that each token is multiplied with, at 2 FLOPs each: those of all linear layers, in the space or not.
+
+        A head that shares its matrix with the embedding counts, an embedding's look-up does not. Nor does what
+        attention scores add, which depends on the length. Experts that are layers of their own count in full, though
+        a token passes through some of them; experts that a model stacks in one tensor are no layers and count nothing.
+        """
+        linear = [*self.anatomy.weights, *(layer for layer in self.anatomy.outside if not layer.is_lookup)]
+        return sum(layer.num_weights for layer in linear)
 
     def configure(self, levels: Sequence[int]) -> Configuration:
         """The canonical configuration of one level per unit: what lies in a dropped part is dropped with it."""
@@ -125,6 +137,7 @@ class Space:
             stored_bits=stored,
             nominal_bits=nominal,
             parameters=parameters - lost,
+            flops=2 * (self.num_multiplied - sum(layer.num_weights for layer in gone)),
             attentions=attentions,
             mlps=mlps,
         )
@@ -150,6 +163,15 @@ class Space:
             for unit, level in zip(self.units, levels, strict=True)
             for index in unit.layers
         }
+
+    @cached_property
+    def holders(self) -> tuple[int | None, ...]:
+        """For each unit the innermost unit around it that may be dropped; tied layers lie side by side and share it."""
+        owner = {self.layers[unit.layers[0]].name: number for number, unit in enumerate(self.units)}
+        may_drop = {name for name, number in owner.items() if DROP in self.units[number].options}
+        arounds = [may_drop.intersection(self.layers[unit.layers[0]].inside) for unit in self.units]
+        # the innermost has the longest name: an attention's extends its block's
+        return tuple(owner[max(around, key=len)] if around else None for around in arounds)
 
     @cached_property
     def kept(self) -> Levels:

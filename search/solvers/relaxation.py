@@ -79,7 +79,7 @@ def relax(choices: Choices, room: float, rounding: float) -> Relaxation:
 
     Weights nearer than ``rounding`` count as equal, and so do values nearer than what that costs.
     """
-    before, after, slope = _steps(choices)
+    before, after, slope = hull_steps(choices)
     gain = choices.weight[after] - choices.weight[before]
     filled = np.cumsum(gain)
     taken = int(np.searchsorted(filled, room, side="right"))
@@ -93,7 +93,7 @@ def relax(choices: Choices, room: float, rounding: float) -> Relaxation:
     return Relaxation(base=base, greedy=greedy, slack=slack, price=price, tolerance=price * rounding)
 
 
-def _steps(choices: Choices) -> tuple[Indices, Indices, NDArray[np.float64]]:
+def hull_steps(choices: Choices) -> tuple[Indices, Indices, NDArray[np.float64]]:
     """The steps along all lower hulls, steepest first: choice before, choice after, value lost per weight gained."""
     hull = np.arange(len(choices.item))
     while True:

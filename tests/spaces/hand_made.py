@@ -1,9 +1,11 @@
-"""Spaces made by hand: small enough to try every configuration."""
+"""Spaces made by hand, and random ones: small enough to try every configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+
+from hypothesis import strategies as st
 
 from spaces.discovery import Anatomy
 from spaces.layer import Layer
@@ -69,3 +71,25 @@ def space_of(
 
 def every(space: Space) -> Iterator[Levels]:
     return product(*(range(len(unit.options)) for unit in space.units))
+
+
+OPTIONS: list[Option] = [
+    quantize(2, 32, symmetric=False),
+    quantize(3),
+    quantize(2),
+    quantize(4, 32, symmetric=False),
+    KEEP,
+]
+
+
+@st.composite
+def small_spaces(draw: st.DrawFn) -> Space:
+    """One or two blocks of one or two weights, each with up to three options, and up to two droppable parts.
+
+    Weights of one row pay much for groups, so that fewer bits can take more room: measures then pull apart.
+    """
+    shapes = st.tuples(st.integers(1, 3), st.sampled_from([32, 64]))
+    options = st.lists(st.sampled_from(OPTIONS), min_size=1, max_size=3, unique=True)
+    blocks = draw(st.lists(st.tuples(st.lists(shapes, min_size=1, max_size=2), options), min_size=1, max_size=2))
+    names = [f"block{number}{part}" for number in range(len(blocks)) for part in ("", ".attn")]
+    return space_of(blocks, drops=draw(st.lists(st.sampled_from(names), max_size=2, unique=True)))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import TINY
 
-from spaces.budget import BUDGETS, feasible_range, make_budget, parse_count, parse_size, show_size
+from spaces.budget import BUDGETS, feasible_range, make_budget, parse_count, parse_flops, parse_size, show_size
 from spaces.build import build_space
 from spaces.errors import BudgetError, InputError
 from spaces.option import KEEP
@@ -92,6 +92,13 @@ def test_counts_read_exactly(text: str, count: int) -> None:
     assert parse_count(text) == count
 
 
+@pytest.mark.parametrize(
+    ("text", "flops"), [("1.5G", 1_500_000_000), ("20M", 20_000_000), ("2t", 2 * 10**12), ("7", 7)]
+)
+def test_flops_read_exactly(text: str, flops: int) -> None:
+    assert parse_flops(text) == flops
+
+
 @given(bytes_=st.integers(0, 10**15))
 def test_a_size_shown_in_an_error_reads_as_itself(bytes_: int) -> None:
     shown = BUDGETS["size"].show(bytes_ * 8, space_of([([(1, 1)], [KEEP])]))
@@ -117,6 +124,7 @@ def test_sizes_are_shown_as_people_read_them(size: float, shown: str) -> None:
         ("size", "1KB", "stored_bits", 8000),
         ("size", 1000, "stored_bits", 8000),
         ("parameters", "0.1k", "parameters", 100),
+        ("flops", "0.2K", "flops", 200),
         ("dropped_attentions", 1, "attentions", 1),  # of two, at most one is kept
         ("dropped_attentions", "0", "attentions", 2),
         ("dropped_mlps", 0, "mlps", 0),
@@ -136,7 +144,9 @@ def test_a_rate_never_gains_a_bit_by_rounding(rate: object) -> None:
 
 
 def measures(**changes: int) -> Measures:
-    return Measures(**({"stored_bits": 8, "nominal_bits": 8, "parameters": 8, "attentions": 8, "mlps": 8} | changes))
+    return Measures(
+        **({"stored_bits": 8, "nominal_bits": 8, "parameters": 8, "flops": 8, "attentions": 8, "mlps": 8} | changes)
+    )
 
 
 def test_a_limit_holds_up_to_its_last_bit_and_not_beyond(space: Space) -> None:
@@ -156,6 +166,8 @@ def test_a_limit_holds_up_to_its_last_bit_and_not_beyond(space: Space) -> None:
         ({"bits_per_weight": 6}, r"bits_per_weight must be at least 6\.0800 for .* from 6\.0800 to 16\.0000"),
         ({"nominal_bits_per_weight": "0.999"}, r"must be at least 1\.0000 for this space, got 0\.999; .* to 16\.0000"),
         ({"parameters": 86}, "parameters must be at least 87 for this space, got 86; .* from 87 to 150"),
+        # the other weight of 60 is multiplied with each token, at 2 FLOPs each
+        ({"flops": 119}, "flops must be at least 120 for this space, got 119; feasible values go from 120 to 240"),
         ({"dropped_attentions": 2}, "dropped_attentions must be at most 1 for this space, got 2; .* go from 0 to 1"),
         ({"dropped_mlps": 1}, "dropped_mlps must be at most 0 for this space, got 1; feasible values go from 0 to 0"),
     ],
@@ -203,6 +215,7 @@ def test_several_limits_hold_together(llama: Space) -> None:
             {"parameters": "6.5 billion"},
             "parameters must be written like 6.5B, 800M or a plain number, got '6.5 billion'",
         ),
+        ({"flops": "20 MFLOPs"}, "flops must be written like 1.5G, 20M or a plain number, got '20 MFLOPs'"),
         ({"dropped_attentions": 1.5}, "dropped_attentions must be a whole number, got '1.5'"),
         ({"dropped_attentions": -1}, "dropped_attentions must be a whole number, got '-1'"),
         ({"dropped_mlps": "²"}, "dropped_mlps must be a whole number, got '²'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hand_made import every, quantize, space_of
+from hand_made import every, quantize, small_spaces, space_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TINY
@@ -18,27 +18,7 @@ from spaces.option import DROP, KEEP, Option
 from spaces.space import Measures, Space
 from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec
 
-MEASURES = ("stored_bits", "nominal_bits", "parameters", "attentions", "mlps")
-OPTIONS: list[Option] = [
-    quantize(2, 32, symmetric=False),
-    quantize(3),
-    quantize(2),
-    quantize(4, 32, symmetric=False),
-    KEEP,
-]
-
-
-@st.composite
-def spaces(draw: st.DrawFn) -> Space:
-    """One or two blocks of one or two weights, each with up to three options, and up to two droppable parts.
-
-    Weights of one row pay much for groups, so that fewer bits can take more room: measures then pull apart.
-    """
-    shapes = st.tuples(st.integers(1, 3), st.sampled_from([32, 64]))
-    options = st.lists(st.sampled_from(OPTIONS), min_size=1, max_size=3, unique=True)
-    blocks = draw(st.lists(st.tuples(st.lists(shapes, min_size=1, max_size=2), options), min_size=1, max_size=2))
-    names = [f"block{number}{part}" for number in range(len(blocks)) for part in ("", ".attn")]
-    return space_of(blocks, drops=draw(st.lists(st.sampled_from(names), max_size=2, unique=True)))
+MEASURES = ("stored_bits", "nominal_bits", "parameters", "flops", "attentions", "mlps")
 
 
 def values(space: Space) -> list[Measures]:
@@ -49,7 +29,7 @@ def is_met(found: list[Measures], bounds: list[Bound]) -> bool:
     return any(all(getattr(each, measure) <= limit for measure, limit in bounds) for each in found)
 
 
-@given(space=spaces())
+@given(space=small_spaces())
 @settings(max_examples=60, deadline=None)
 def test_extremes_are_those_of_every_configuration(space: Space) -> None:
     found = values(space)
@@ -58,7 +38,7 @@ def test_extremes_are_those_of_every_configuration(space: Space) -> None:
         assert extremes(space, measure) == (ordered[0], ordered[-1])
 
 
-@given(space=spaces(), data=st.data())
+@given(space=small_spaces(), data=st.data())
 @settings(max_examples=80, deadline=None)
 def test_a_conflict_is_found_exactly_where_no_configuration_meets_all(space: Space, data: st.DataObject) -> None:
     found = values(space)
@@ -73,7 +53,7 @@ def test_a_conflict_is_found_exactly_where_no_configuration_meets_all(space: Spa
     assert not named or not is_met(found, named)
 
 
-@given(space=spaces(), data=st.data())
+@given(space=small_spaces(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_the_smallest_value_beside_other_limits_is_that_of_every_configuration(
     space: Space, data: st.DataObject
@@ -121,7 +101,7 @@ def test_limits_of_a_large_space_are_found_to_clash_in_whole_bits() -> None:
 
 
 @pytest.mark.parametrize("pin", [{}, {"model.layers.0": DROP}], ids=["free", "a block pinned away"])
-@pytest.mark.parametrize("measure", ["stored_bits", "nominal_bits", "parameters", "attentions", "mlps"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_unit_costs_equal_measuring_the_whole_model(measure: str, pin: dict[str, Option]) -> None:
     options = (QuantizeSpec(bits=(2, 4), group_sizes=(32,)), DropSpec(parts=("attention", "block")))
     space = build_space(TINY["llama"].anatomy(), SpaceSpec(options=options, ties="vllm", pin=pin))

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import HIDDEN, NUM_BLOCKS, TINY, VOCABULARY, Tiny
+from torch.utils.flop_counter import FlopCounterMode
 
 from spaces.build import build_space
 from spaces.option import DROP, KEEP, Option, Quantize
@@ -42,7 +43,7 @@ def shapes_of(tiny: Tiny) -> dict[str, torch.Size]:
 
 def summed(tiny: Tiny, options: Mapping[str, Option]) -> Measures:
     """The measures, read off the names and shapes of the model's parameters alone."""
-    stored = nominal = parameters = 0
+    stored = nominal = parameters = multiplied = 0
     for name, shape in shapes_of(tiny).items():
         if any(options.get(part) == DROP for part in around(tiny, name)):
             continue
@@ -54,12 +55,14 @@ def summed(tiny: Tiny, options: Mapping[str, Option]) -> Measures:
             layer_stored = layer_nominal = 32 * shape.numel()
         stored += layer_stored
         nominal += layer_nominal if name.removesuffix(".weight") in options else 0
+        multiplied += shape.numel() if is_linear(tiny, name) else 0
     blocks = [f"{tiny.blocks}.{number}" for number in range(NUM_BLOCKS)]
     left = [block for block in blocks if options.get(block) != DROP]
     return Measures(
         stored_bits=stored,
         nominal_bits=nominal,
         parameters=parameters,
+        flops=2 * multiplied,
         attentions=sum(options.get(f"{block}.{tiny.attention}") != DROP for block in left),
         mlps=sum(options.get(f"{block}.{tiny.mlp}") != DROP for block in left),
     )
@@ -74,6 +77,11 @@ def around(tiny: Tiny, name: str) -> list[str]:
     if child == tiny.attention:
         return [block, f"{block}.{tiny.attention}"]
     return [block, f"{block}.{tiny.mlp}"] if child in (tiny.mlp, "fc1", "fc2") else [block]
+
+
+def is_linear(tiny: Tiny, name: str) -> bool:
+    """Whether each token is multiplied with it: a linear weight of a block, or the head."""
+    return name == "lm_head.weight" or any(name.endswith(f".{layer}.weight") for layer in tiny.linears)
 
 
 def quantized_bits(tiny: Tiny, name: str, option: Quantize) -> tuple[int, int]:
@@ -158,7 +166,7 @@ def test_what_lies_in_a_dropped_part_costs_nothing_whatever_its_option() -> None
 
 
 def test_bytes_round_a_part_of_a_byte_up() -> None:
-    assert Measures(stored_bits=17, nominal_bits=0, parameters=0, attentions=0, mlps=0).size_bytes == 3
+    assert Measures(stored_bits=17, nominal_bits=0, parameters=0, flops=0, attentions=0, mlps=0).size_bytes == 3
 
 
 @pytest.mark.parametrize("name", ["gemma3", "mistral"])
@@ -173,3 +181,15 @@ def test_a_head_that_is_the_embedding_too_is_stored_once(name: str) -> None:
     codes, scales, zeros = 8 * head, 16 * head // 32, 8 * head // 32
     expected = 32 * (inside + norms + embedding) + codes + scales + zeros
     assert space.measure_options(kept | {"lm_head": int8}).stored_bits == expected
+
+
+@every_tiny
+@torch.no_grad()
+def test_the_dense_model_s_flops_are_those_that_torch_counts_in_its_linear_layers(tiny: Tiny) -> None:
+    model, length = tiny.model(), 5
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(torch.arange(length)[None])
+    counted = counter.get_flop_counts()["Global"]
+    linear = sum(counted.get(operator, 0) for operator in (torch.ops.aten.mm, torch.ops.aten.addmm))
+    assert space_with(tiny).measure(space_with(tiny).kept).flops * length == linear

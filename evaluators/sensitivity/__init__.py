@@ -1,0 +1,1 @@
+"""Statistics that sensitivity scores are made of: curvature, gradients, injected noise, logit shifts."""

@@ -16,6 +16,7 @@ DROPS_THAT_REDUCE: dict[str, tuple[Part, ...]] = {
     "attentions": ("attention", "block"),
     "mlps": ("mlp", "block"),
     "parameters": PARTS,
+    "flops": PARTS,
 }
 
 

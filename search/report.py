@@ -78,17 +78,22 @@ def paired(left: Measurement, right: Measurement, objective: Objective) -> Paire
     return Paired(mean=float(difference.mean()), se=standard_error(difference), num_sequences=len(difference))
 
 
-def entry(measured: Measured, space: Space) -> dict[str, Any]:
-    """One configuration as ``report.json`` shows it."""
-    measures = space.measure(space.levels(measured.configuration))
-    row: dict[str, Any] = {
-        "name": measured.name,
-        "configuration_id": measured.configuration.id,
+def describe(name: str, configuration: Configuration, space: Space) -> dict[str, Any]:
+    """One configuration as ``report.json`` shows it, without what was measured."""
+    measures = space.measure(space.levels(configuration))
+    return {
+        "name": name,
+        "configuration_id": configuration.id,
         "bits_per_weight": measures.stored_bits / space.anatomy.num_parameters,
         "nominal_bits_per_weight": measures.nominal_bits / max(1, space.num_weights),
         "size_bytes": measures.size_bytes,
         "parameters": measures.parameters,
     }
+
+
+def entry(measured: Measured, space: Space) -> dict[str, Any]:
+    """One configuration as ``report.json`` shows it."""
+    row = describe(measured.name, measured.configuration, space)
     for text, measurement in (("calibration", measured.calibration), ("validation", measured.validation)):
         row |= _numbers(text, measurement)
     return row

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.strategy import Ask, Losses, Problem
+from search.strategy import Problem, Search, measured
 from spaces.configuration import Configuration
 from spaces.errors import InputError
 from spaces.space import Levels
@@ -47,7 +47,7 @@ def check_stages(stages: Sequence[Stage]) -> None:
 
 def select(
     candidates: Sequence[Levels], stages: Sequence[Stage], problem: Problem, label: str, *, parent: Levels | None = None
-) -> Generator[Ask, Losses, Levels]:
+) -> Search:
     """The best candidate after all stages.
 
     ``parent`` joins at every stage that keeps as many as the last one does, so that it is only replaced by a candidate
@@ -57,7 +57,7 @@ def select(
     for stage in stages:
         if parent is not None and stage.survivors == stages[-1].survivors:
             pool = distinct([parent, *pool], problem)
-        losses = yield Ask(candidates=tuple(pool), tokens=problem.tokens(stage.tokens), label=label)
+        losses = yield from measured(tuple(pool), problem.tokens(stage.tokens), label)
         order = sorted(range(len(pool)), key=lambda index: (float(losses[index].mean()), index))
         pool = [pool[index] for index in order[: stage.survivors]]
     return pool[0]

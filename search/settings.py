@@ -10,29 +10,60 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from search.scores.score import SCORES, Score
 from search.selection import Stage
-from search.strategies.evolution import PRESETS, Evolution, RandomStart, UniformStart
+from search.solvers.solver import SOLVERS, Solver
+from search.strategies import allocate, evolution
+from search.strategies.evolution import RandomStart, UniformStart
 from search.strategy import STRATEGIES, Strategy
 from spaces.errors import InputError
 from spaces.tables import check_name, load
 
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {"evolution": evolution.PRESETS, "allocate": allocate.PRESETS}
 STARTS: dict[str, type] = {"uniform": UniformStart, "random": RandomStart}
 
 
 def make_strategy(asked: object, where: str = "strategy") -> Strategy:
-    """The strategy that ``asked`` describes: its name, or a mapping with ``name``, ``preset`` and settings.
+    """The strategy that ``asked`` describes: a name, or a mapping with ``name``, ``preset`` and settings.
+
+    A preset's name alone is enough, and so is a score's, or a composition written ``score:solver``.
 
     Raises:
         InputError: an unknown name, preset or setting (with the nearest), or a value that the setting cannot take.
     """
-    settings = _settings(asked, where, "evolution")
-    kind = load(STRATEGIES, settings.pop("name"), "strategy")
+    settings = _settings(_expanded(asked, where), where, "evolution")
+    name = settings.pop("name")
+    kind = load(STRATEGIES, name, "strategy")
     if "preset" in settings:
         preset = settings.pop("preset")
-        if kind is not Evolution:
-            raise InputError(f"{where}.preset {preset!r}: only evolution has presets; leave it out")
-        settings = {**PRESETS[check_name(preset, PRESETS, "preset")], **settings}
+        offered = PRESETS.get(name)
+        if offered is None:
+            known = " and ".join(PRESETS)
+            raise InputError(f"{where}.preset {preset!r}: only {known} have presets; leave it out")
+        settings = {**offered[check_name(preset, offered, "preset")], **settings}
     strategy: Strategy = _build(kind, settings, where)
     return strategy
+
+
+def name_of(asked: object) -> str:
+    """What people call a strategy that they asked for: its name, or its preset's."""
+    if isinstance(asked, Mapping):
+        return str(asked.get("preset") or asked["name"])
+    return str(asked)
+
+
+def _expanded(asked: object, where: str) -> object:
+    """A bare name as a mapping; names of strategies come first, then presets, scores, and ``score:solver``."""
+    if not isinstance(asked, str):
+        return asked
+    for strategy, presets in PRESETS.items():
+        if asked in presets and asked not in STRATEGIES:
+            return {"name": strategy, "preset": asked}
+    score, colon, solver = asked.partition(":")
+    if colon:
+        return {"name": "allocate", "score": score, "solver": solver}
+    if asked in SCORES:
+        return {"name": "allocate", "score": asked}
+    known = [*STRATEGIES, *(name for presets in PRESETS.values() for name in presets), *SCORES]
+    return {"name": check_name(asked, known, where)}
 
 
 def _make_start(asked: object, where: str) -> UniformStart | RandomStart | Strategy:
@@ -45,10 +76,18 @@ def _make_start(asked: object, where: str) -> UniformStart | RandomStart | Strat
     return start
 
 
-def _make_score(asked: object, where: str) -> Score:
+def make_score(asked: object, where: str = "score") -> Score:
+    """The score that ``asked`` describes: a name, or a mapping with ``name`` and settings."""
     settings = _settings(asked, where, "measured-kl")
     score: Score = _build(load(SCORES, settings.pop("name"), "score"), settings, where)
     return score
+
+
+def make_solver(asked: object, where: str = "solver") -> Solver:
+    """The solver that ``asked`` describes, likewise."""
+    settings = _settings(asked, where, "knapsack")
+    solver: Solver = _build(load(SOLVERS, settings.pop("name"), "solver"), settings, where)
+    return solver
 
 
 def _make_stages(asked: object, where: str) -> tuple[Stage, ...]:
@@ -67,7 +106,9 @@ def _make_stage(asked: object, where: str) -> Stage:
 # settings that are made of settings
 MAKERS: dict[str, Callable[[object, str], object]] = {
     "start": _make_start,
-    "score": _make_score,
+    "score": make_score,
+    "singles": make_score,
+    "solver": make_solver,
     "stages": _make_stages,
 }
 
@@ -101,6 +142,8 @@ def _checked(kind: type, key: str, value: object, where: str) -> object:
     annotation = get_type_hints(kind)[key]
     if get_origin(annotation) is Literal and isinstance(value, str):
         return check_name(value, get_args(annotation), where)
+    if get_origin(annotation) is tuple and isinstance(value, list):
+        value = tuple(value)  # YAML has lists alone
     try:
         return TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as error:

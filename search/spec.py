@@ -176,6 +176,12 @@ class JobSpec(_Strict):
     validation: TextModel
     space: SpaceModel
     budget: dict[str, Any] = Field(min_length=1, description="limits by name, each a number or a size")
+    constraints: list[dict[str, Any]] = Field([], description="rules beside the budget: see docs/jobs.md")
+    max_loss: float | None = Field(
+        None,
+        gt=0,
+        description="find the smallest configuration whose KL (or perplexity) is at most this",
+    )
     objective: Literal["kl", "perplexity"] = "kl"
     strategy: StrategyModel = "evolution"
     bank: BankModel = BankModel()

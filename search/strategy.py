@@ -1,4 +1,4 @@
-"""What a strategy is: a generator that asks for evaluations and is told their losses.
+"""What a strategy is: a generator that asks for measurements and is told them.
 
 A strategy is a function of its settings, its seed and what it was told. It keeps its state in its own local variables,
 so replaying it is running it again: the store answers what was asked before, and the next question is the same.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from compressors.measure import EntryErrors
+from evaluators.statistic import Samples, Statistic
 from spaces.budget import Budget
+from spaces.constraints import Constraint
+from spaces.errors import InputError
 from spaces.option import Quantize
 from spaces.space import Levels, Space
 
@@ -34,14 +37,24 @@ class Problem:
     seed: int
     max_tokens: int  # the most an evaluation can read: the whole calibration stream
     errors: Callable[[str, Quantize], EntryErrors]  # of a layer's entry in the bank
+    constraints: tuple[Constraint, ...] = ()  # hold beside the budget
+    max_loss: float | None = None  # if given, the smallest configuration is wanted whose loss stays under it
+    sequence_length: int = 512  # of the calibration stream
+    dtype: str = "float32"  # of the model's forward pass
 
     def holds(self, levels: Levels) -> bool:
-        """Whether the configuration meets the budget, to the bit."""
-        return self.budget.holds(self.space.measure(levels))
+        """Whether the configuration meets the budget, to the bit, and every constraint."""
+        return self.budget.holds(self.space.measure(levels)) and all(
+            constraint.holds(self.space, levels) for constraint in self.constraints
+        )
 
     def tokens(self, wanted: int) -> int:
         """``wanted`` tokens, or the whole stream where it is shorter."""
         return min(wanted, self.max_tokens)
+
+    def sequences(self, wanted: int) -> int:
+        """Whole sequences that hold ``wanted`` tokens, as far as the stream goes: at least one."""
+        return -(-self.tokens(wanted) // self.sequence_length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +66,33 @@ class Ask:
     label: str  # what a person watching reads: "generation 3 of 20"
 
 
-Losses = list[np.ndarray]  # one array (sequences,) for each candidate asked, lower is better
-Search = Generator[Ask, Losses, Levels]
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Samples ``start`` to ``stop`` of a statistic."""
+
+    statistic: Statistic
+    start: int
+    stop: int
+    label: str
+
+
+T = TypeVar("T")
+Losses: TypeAlias = list[np.ndarray]  # one array (sequences,) for each candidate asked, lower is better
+Question: TypeAlias = Ask | Estimate  # answered with Losses and with Samples
+Asking: TypeAlias = Generator[Question, Any, T]
+Search: TypeAlias = Asking[Levels]
+
+
+def measured(candidates: tuple[Levels, ...], tokens: int, label: str) -> Asking[Losses]:
+    """Ask for the losses of ``candidates``; to be used with ``yield from``, which keeps the type."""
+    losses: Losses = yield Ask(candidates=candidates, tokens=tokens, label=label)
+    return losses
+
+
+def sampled(statistic: Statistic, start: int, stop: int, label: str) -> Asking[Samples]:
+    """Ask for samples of a statistic; to be used with ``yield from``, which keeps the type."""
+    samples: Samples = yield Estimate(statistic=statistic, start=start, stop=stop, label=label)
+    return samples
 
 
 class Strategy(Protocol):
@@ -71,7 +109,25 @@ class Strategy(Protocol):
         """The tokens on which its final choice is made: the job's highest fidelity."""
 
     def planned_tokens(self, problem: Problem) -> int:
-        """About how many tokens it will ask to be read in all; for the time left, not a promise."""
+        """About how many tokens it will ask to be read in all, forward and backward; for the time left, no promise."""
 
     def search(self, problem: Problem) -> Search:
         """Ask, be told, and return the answer, which meets the budget."""
+
+
+def check_budget_alone(problem: Problem, asker: str, *, takes: tuple[str, ...] = ()) -> None:
+    """Refuse constraints and a largest loss, but for those that ``asker`` ``takes``: "constraints", "max_loss".
+
+    Raises:
+        InputError: names the key of the job, and the solver that takes it.
+    """
+    if problem.constraints and "constraints" not in takes:
+        raise InputError(
+            f"constraints are held by the solver integer-program, not by {asker}, got {len(problem.constraints)}; "
+            f"write strategy: {{name: allocate, solver: integer-program}}, or leave constraints out"
+        )
+    if problem.max_loss is not None and "max_loss" not in takes:
+        raise InputError(
+            f"max_loss asks for the smallest size, which {asker} does not look for, got {problem.max_loss}; "
+            f"write strategy: {{name: allocate, solver: bisection}}, or leave max_loss out"
+        )

@@ -6,24 +6,20 @@ import hashlib
 import itertools
 import json
 import logging
-import os
-import socket
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 
 from compressors.bank import Bank
 from evaluators.evaluator import METRIC_VERSION, Measurement, batch_sequences
 from evaluators.stream import Stream
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
 from search.engine.pool import Pool, Task
 from search.engine.worker import Text
 from spaces.configuration import Configuration
@@ -33,9 +29,6 @@ from store.store import Store
 
 logger = logging.getLogger(__name__)
 
-LEASE_S = 60.0
-HEARTBEAT_S = LEASE_S / 3
-BUSY_POLL_S = 0.5
 PIECES_PER_WORKER = 4  # a batch is cut at least so fine that no worker waits long for the last one
 
 
@@ -78,20 +71,20 @@ class Evaluations:
         self._store = store
         self._pool = pool
         self._on_tick = on_tick
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._release_the_dead()
+        self._owner = name_owner()
+        self._leases = Leases(self._owner, store.release, store.heartbeat)
 
     def measure(self, candidates: Sequence[Configuration], num_sequences: int, context: Context) -> list[Measurement]:
         """The measurements of ``candidates`` on the first ``num_sequences`` sequences, in the order asked."""
         self.tokens_done = 0
-        keys = {candidate: _key(candidate, num_sequences, context) for candidate in dict.fromkeys(candidates)}
+        keys = {candidate: evaluation_key(candidate, num_sequences, context) for candidate in dict.fromkeys(candidates)}
         found: dict[str, Measurement] = {}
         waiting = {key.key: (candidate, key) for candidate, key in keys.items()}
         is_first = True
         while waiting:
             claims = self._store.claim_many([key for _, key in waiting.values()], self._owner, LEASE_S)
             leased = {key: claim.attempt for key, claim in claims.items() if isinstance(claim, Leased)}
-            with self._leases(leased):
+            with self._leases.held(leased):
                 for key, claim in claims.items():
                     if isinstance(claim, Done):
                         found[key] = Measurement(kl=claim.values.kl, nll=claim.values.nll)
@@ -133,7 +126,7 @@ class Evaluations:
                 if missing[number] == 0:
                     whole = _joined(known[mine[number].key.key], parts[number])
                     done[mine[number].key.key] = self._keep(mine[number], whole, time.perf_counter() - begun)
-            self._beat()
+            self._leases.beat()
             self._on_tick()
         return done
 
@@ -167,31 +160,8 @@ class Evaluations:
                     break
         return known
 
-    def _release_the_dead(self) -> None:
-        """Give back the leases of processes of this machine that are no more, rather than wait for their end."""
-        for owner in self._store.holders():
-            host, pid, _ = owner.split(":")
-            if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
-                self._store.release_all(owner)
 
-    @contextmanager
-    def _leases(self, leased: Mapping[str, int]) -> Iterator[None]:
-        """Hold leases for a while; whatever is left of them is given back, on Ctrl-C too."""
-        self._held = list(leased)
-        self._last_beat = time.monotonic()
-        try:
-            yield
-        finally:
-            self._store.release(self._held, self._owner)
-            self._held = []
-
-    def _beat(self) -> None:
-        if time.monotonic() - self._last_beat >= HEARTBEAT_S:
-            self._store.heartbeat(self._held, self._owner, LEASE_S)
-            self._last_beat = time.monotonic()
-
-
-def _key(candidate: Configuration, num_sequences: int, context: Context) -> EvaluationKey:
+def evaluation_key(candidate: Configuration, num_sequences: int, context: Context) -> EvaluationKey:
     """Content alone: the weights and bank entries that take part, the metric, and the exact tokens."""
     content = {}
     for name, option in candidate.options:
@@ -206,14 +176,15 @@ def _key(candidate: Configuration, num_sequences: int, context: Context) -> Eval
         "dtype": context.dtype,
         "dense": context.dense_layout,
     }
-    subject = _hash(parts)
+    subject = hashed(parts)
     stream = context.stream.key(num_sequences)
     return EvaluationKey(
-        key=_hash([subject, stream, num_sequences]), subject=subject, stream=stream, num_sequences=num_sequences
+        key=hashed([subject, stream, num_sequences]), subject=subject, stream=stream, num_sequences=num_sequences
     )
 
 
-def _hash(content: object) -> str:
+def hashed(content: object) -> str:
+    """SHA-256, in hex, of what JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

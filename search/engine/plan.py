@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 
 import torch
@@ -23,12 +24,14 @@ from evaluators.text import TextSource, read_documents, sequences
 from search.engine.evaluations import Context
 from search.engine.progress import Progress
 from search.engine.worker import Text, WorkerSetup
+from search.report import Objective
 from search.settings import make_strategy
 from search.spec import JobSpec, TextModel
 from search.strategy import Problem, Strategy
 from search.sweep import check_sweep
 from spaces.budget import make_budget, parse_size
 from spaces.build import build_space
+from spaces.constraints import make_constraints
 from spaces.discovery import find_anatomy
 from spaces.errors import InputError, JobError
 from spaces.option import Quantize
@@ -148,8 +151,24 @@ def _problem(spec: JobSpec, config: PreTrainedConfig, max_tokens: int) -> Proble
     def no_bank_yet(layer: str, option: Quantize) -> EntryErrors:
         raise JobError(f"the errors of {layer} at {option.slug} are known when the bank is there")
 
-    budget = make_budget(spec.budget, space)
-    return Problem(space=space, budget=budget, seed=spec.seed, max_tokens=max_tokens, errors=no_bank_yet)
+    constraints = make_constraints(spec.constraints, space)
+    budget = make_budget(spec.budget, space, constraints)
+    return Problem(
+        space=space,
+        budget=budget,
+        seed=spec.seed,
+        max_tokens=max_tokens,
+        errors=no_bank_yet,
+        constraints=constraints,
+        max_loss=in_nats(spec.max_loss, spec.objective),
+        sequence_length=spec.sequence_length,
+        dtype=spec.evaluation.dtype,
+    )
+
+
+def in_nats(max_loss: float | None, objective: Objective) -> float | None:
+    """The loss that strategies minimise: KL, or the logarithm of the perplexity."""
+    return log(max_loss) if max_loss is not None and objective == "perplexity" else max_loss
 
 
 def _check_readable(sources: dict[Text, TextSource]) -> None:

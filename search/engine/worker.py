@@ -1,4 +1,4 @@
-"""The Ray actor that holds a model: builds the bank, computes dense logits, measures candidates."""
+"""The Ray actor that holds a model: builds the bank, computes dense logits and statistics, measures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from evaluators.checkpoint import load_model
 from evaluators.dense import DenseLogits
 from evaluators.evaluator import Evaluator, Measurement
 from evaluators.live import LiveModel
+from evaluators.statistic import Samples, Statistic
 from evaluators.stream import Stream
 from spaces.configuration import Configuration
 from spaces.discovery import find_anatomy
@@ -75,9 +76,16 @@ class Worker:
 
     def measure(self, text: Text, dense: Path, configuration: Configuration, start: int, stop: int) -> Measurement:
         """Measure a configuration on sequences ``start`` to ``stop`` of a text."""
+        return self._evaluator(text, dense).measure(configuration, start, stop)
+
+    def estimate(self, statistic: Statistic, text: Text, dense: Path, start: int, stop: int) -> Samples:
+        """Samples ``start`` to ``stop`` of a statistic."""
+        return statistic.samples(self._evaluator(text, dense), start, stop)
+
+    def _evaluator(self, text: Text, dense: Path) -> Evaluator:
         if text not in self._evaluators:
             kept = DenseLogits.open(dense)
             if kept is None:
                 raise JobError(f"the dense model's logits in {dense} are gone or damaged; run the job again")
             self._evaluators[text] = Evaluator(self.live, self._streams[text], kept)
-        return self._evaluators[text].measure(configuration, start, stop)
+        return self._evaluators[text]

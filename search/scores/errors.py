@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from compressors.measure import EntryErrors
-from search.scores.score import Table
-from search.strategy import Ask, Losses, Problem
+from search.scores.score import Scores, Table
+from search.strategy import Asking, Problem
 from spaces.errors import InputError
 from spaces.option import DROP, Option, Quantize
+
+RELATIVE_ERROR = "relative squared error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +44,18 @@ class _Recorded:
 class WeightError(_Recorded):
     """|dW|^2 / |W|^2: how far the weight moved."""
 
-    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+    def score(self, problem: Problem) -> Asking[Scores]:
         yield from ()
-        return self._table(problem, lambda errors: errors.weight)
+        return Scores(costs=self._table(problem, lambda errors: errors.weight), unit=RELATIVE_ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputError(_Recorded):
     """|dW X|^2 / |W X|^2: how far the layer's output moved on calibration text (L-GreCo, Alimohammadi et al. 2023)."""
 
-    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+    def score(self, problem: Problem) -> Asking[Scores]:
         yield from ()
-        return self.table(problem)
+        return Scores(costs=self.table(problem), unit=RELATIVE_ERROR)
 
     def table(self, problem: Problem) -> Table:
         """The same without the asking: everything is in the bank."""

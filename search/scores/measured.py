@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
 from search.baselines import uniform_below
-from search.scores.score import Table
-from search.strategy import Ask, Losses, Problem
+from search.report import standard_error
+from search.scores.score import Scores
+from search.strategy import Asking, Problem, measured
 from spaces.errors import InputError, JobError
 from spaces.option import KEEP, Option, Quantize
 from spaces.space import Levels
@@ -42,25 +42,27 @@ class MeasuredKL:
     def planned_tokens(self, problem: Problem) -> int:
         return (1 + len(_probes(self.base(problem), problem))) * problem.tokens(self.tokens)
 
-    def score(self, problem: Problem) -> Generator[Ask, Losses, Table]:
+    def score(self, problem: Problem) -> Asking[Scores]:
         base = self.base(problem)
         probes = _probes(base, problem)
         candidates = [base, *(_changed(base, number, level) for number, level in probes)]
         label = f"{len(probes)} probes of one changed layer"
-        losses = yield Ask(candidates=tuple(candidates), tokens=problem.tokens(self.tokens), label=label)
+        losses = yield from measured(tuple(candidates), problem.tokens(self.tokens), label)
         if not np.isfinite(losses[0]).all():
             raise JobError(
                 f"score measured-kl cannot measure changes from {problem.space.configure(base).id}, the uniform choice "
                 f"nearest the budget ({problem.budget}), whose loss is infinite; raise the budget or use another score"
             )
-        table = [np.zeros(len(unit.options)) for unit in problem.space.units]
+        costs, errors = ([np.zeros(len(unit.options)) for unit in problem.space.units] for _ in range(2))
         for (number, level), loss in zip(probes, losses[1:], strict=True):
-            table[number][level] = float((loss - losses[0]).mean())
-        for costs, unit in zip(table, problem.space.units, strict=True):
-            wide = _widest(unit.options)
-            if wide is not None:
-                costs[unit.options.index(KEEP)] = costs[wide]
-        return table
+            costs[number][level] = float((loss - losses[0]).mean())
+            errors[number][level] = standard_error(loss - losses[0])
+        for table in (costs, errors):
+            for row, unit in zip(table, problem.space.units, strict=True):
+                wide = _widest(unit.options)
+                if wide is not None:
+                    row[unit.options.index(KEEP)] = row[wide]
+        return Scores(costs=costs, errors=errors)
 
 
 def _probes(base: Levels, problem: Problem) -> list[tuple[int, int]]:

@@ -17,8 +17,6 @@ from spaces.errors import InputError, JobError
 from spaces.feasibility import cheapest_with
 from spaces.space import Levels, Space
 
-SOLVERS = {"knapsack": "search.solvers.allocation:solve_knapsack"}
-
 
 def solve_knapsack(problem: Problem, costs: Sequence[np.ndarray], groups: str = "global") -> Levels:
     """The levels with the least sum of ``costs[unit][level]`` that meet the budget; exact, in whole bits.

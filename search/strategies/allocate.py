@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from search.mutation import GROUPS, Groups
 from search.scores.measured import MeasuredKL
 from search.scores.score import Score
-from search.solvers.allocation import SOLVERS, check_allocation
+from search.solvers.exact import Knapsack
+from search.solvers.solver import Solver
 from search.strategy import Problem, Search
-from spaces.space import Levels
-from spaces.tables import check_name, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,24 +17,40 @@ class Allocate:
     """The literature's allocation methods are compositions of a score and a solver."""
 
     score: Score = field(default_factory=MeasuredKL)
-    solver: str = "knapsack"
-    groups: Groups = "global"
-
-    def __post_init__(self) -> None:
-        check_name(self.solver, SOLVERS, "solver")
-        check_name(self.groups, GROUPS, "grouping")
+    solver: Solver = field(default_factory=Knapsack)
 
     def check(self, problem: Problem) -> None:
         self.score.check(problem)
-        check_allocation(problem, self.groups)
+        self.solver.check(problem)
 
     def fidelity(self, problem: Problem) -> int:
         return problem.max_tokens
 
     def planned_tokens(self, problem: Problem) -> int:
-        return self.score.planned_tokens(problem)
+        return self.score.planned_tokens(problem) + self.solver.planned_tokens(problem)
 
     def search(self, problem: Problem) -> Search:
-        costs = yield from self.score.score(problem)
-        levels: Levels = load(SOLVERS, self.solver, "solver")(problem, costs, self.groups)
-        return levels
+        scores = yield from self.score.score(problem)
+        return (yield from self.solver.solve(problem, scores))
+
+
+def _composed(score: str | dict[str, Any], solver: str) -> dict[str, Any]:
+    return {"score": score, "solver": solver}
+
+
+# The literature's methods as compositions, written as a job file writes them. What each follows and where it differs
+# stands with its score and in docs/methods.md.
+PRESETS: dict[str, dict[str, Any]] = {
+    "hawq": _composed("hessian-eigenvalue", "greedy"),
+    "hawq-v2": _composed("hessian-trace", "pareto"),
+    "hawq-v3": _composed("hessian-trace", "integer-program"),
+    "q-bert": _composed("hessian-eigenvalue-spread", "greedy"),
+    "adaquant": _composed("measured-kl", "integer-program"),
+    "higgs": _composed("linearity", "knapsack"),
+    "l-greco": _composed("output-error", "knapsack"),
+    "alds": _composed("spectral-error", "min-max"),
+    "clado-gram": _composed("gram", "quadratic"),
+    "autoquantize": _composed("gradient-output", "integer-program"),
+    "autoscheme": _composed("delta-loss", "knapsack"),
+    "augmented-hessian": _composed("inter-layer", "bisection"),
+}

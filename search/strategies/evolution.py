@@ -11,7 +11,7 @@ from search.baselines import baselines, best_uniform, uniform_above
 from search.mutation import GROUPS, Groups, children
 from search.repair import draw, lower_until_it_holds
 from search.selection import Stage, check_stages, select, stage_tokens
-from search.strategy import Problem, Search, Strategy
+from search.strategy import Problem, Search, Strategy, check_budget_alone
 from spaces.errors import InputError
 from spaces.space import Levels
 from spaces.tables import check_name
@@ -106,6 +106,7 @@ class Evolution:
             raise InputError(f"generations must be at least 0, got {self.generations}; 0 returns the start")
 
     def check(self, problem: Problem) -> None:
+        check_budget_alone(problem, "strategy evolution")
         if not isinstance(self.start, UniformStart | RandomStart):
             self.start.check(problem)
         self.num_generations(problem)

@@ -8,7 +8,7 @@ import numpy as np
 
 from search.repair import draw
 from search.selection import Stage, check_stages, select, stage_tokens
-from search.strategy import Problem, Search
+from search.strategy import Problem, Search, check_budget_alone
 from spaces.errors import InputError
 
 
@@ -28,7 +28,7 @@ class Random:
             raise InputError(f"samples must be at least 1, got {self.samples}")
 
     def check(self, problem: Problem) -> None:
-        pass  # it takes any
+        check_budget_alone(problem, "strategy random")
 
     def fidelity(self, problem: Problem) -> int:
         return problem.tokens(self.stages[-1].tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.baselines import baselines
-from search.strategy import Ask, Problem, Search
+from search.strategy import Problem, Search, check_budget_alone, measured
 from spaces.errors import InputError
 
 
@@ -14,6 +14,7 @@ class Uniform:
     """Measures every plain choice that meets the budget and returns the best."""
 
     def check(self, problem: Problem) -> None:
+        check_budget_alone(problem, "strategy uniform", takes=("constraints",))
         if not baselines(problem):
             raise InputError(
                 f"no option used everywhere meets the budget ({problem.budget}); use strategy evolution or allocate"
@@ -27,5 +28,5 @@ class Uniform:
 
     def search(self, problem: Problem) -> Search:
         choices = [baseline.levels for baseline in baselines(problem)]
-        losses = yield Ask(candidates=tuple(choices), tokens=problem.max_tokens, label="uniform choices")
+        losses = yield from measured(tuple(choices), problem.max_tokens, "uniform choices")
         return min(zip(choices, losses, strict=True), key=lambda pair: float(pair[1].mean()))[0]

@@ -195,7 +195,7 @@ def test_groups_need_the_one_budget_that_they_share_out() -> None:
 def test_groups_are_refused_where_weights_go_with_a_droppable_part() -> None:
     problem = make_problem(space_named("nested"), {"nominal_bits_per_weight": 3})
     with pytest.raises(InputError, match=r"equal-size cannot hold bits apart .*model\.layers\.0"):
-        make_strategy({"name": "allocate", "groups": "equal-size"}).check(problem)
+        make_strategy({"name": "allocate", "solver": {"name": "knapsack", "groups": "equal-size"}}).check(problem)
 
 
 def test_a_group_above_its_share_is_refused_before_any_work() -> None:
@@ -205,7 +205,7 @@ def test_a_group_above_its_share_is_refused_before_any_work() -> None:
     with pytest.raises(
         InputError, match=r"group of model\.layers\.0\.self_attn\.k_proj needs at least 24,576 .*13,107"
     ):
-        make_strategy({"name": "allocate", "groups": "equal-size"}).check(problem)
+        make_strategy({"name": "allocate", "solver": {"name": "knapsack", "groups": "equal-size"}}).check(problem)
     make_strategy("allocate").check(problem)
 
 

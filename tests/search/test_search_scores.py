@@ -11,7 +11,7 @@ from synthetic_search import SyntheticLoss, make_problem, quantize, recorded_err
 
 from search.scores.errors import OutputError, WeightError
 from search.scores.measured import MeasuredKL
-from search.scores.score import Score, Table
+from search.scores.score import Score, Scores, Table
 from search.strategy import Ask, Problem
 from spaces.errors import InputError, JobError
 from spaces.option import DROP, KEEP, Quantize
@@ -32,7 +32,8 @@ def score(problem: Problem, by: Score, loss: SyntheticLoss) -> tuple[Table, list
         while True:
             asks.append(running.send([loss(levels, asks[-1].tokens) for levels in asks[-1].candidates]))
     except StopIteration as stop:
-        return stop.value, asks
+        scores: Scores = stop.value
+        return scores.costs, asks
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_broken_option_is_closed_and_a_broken_base_ends_the_job() -> None:
     told[1] = np.array([1.0, np.inf, 1.0, 1.0])
     with pytest.raises(StopIteration) as stop:
         running.send(told)
-    assert np.isinf(np.concatenate(stop.value.value)).sum() == 1
+    assert np.isinf(np.concatenate(stop.value.value.costs)).sum() == 1
     running = MeasuredKL().score(problem)
     next(running)
     told[0] = told[1]

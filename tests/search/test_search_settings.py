@@ -10,7 +10,10 @@ from search.scores.errors import OutputError, WeightError
 from search.scores.measured import MeasuredKL
 from search.scores.score import SCORES
 from search.selection import Stage
-from search.settings import STARTS, make_strategy
+from search.settings import STARTS, make_score, make_strategy
+from search.solvers.exact import Knapsack
+from search.solvers.solver import SOLVERS
+from search.strategies import allocate
 from search.strategies.allocate import Allocate
 from search.strategies.evolution import PRESETS, Evolution, RandomStart, UniformStart
 from search.strategies.random import Random
@@ -57,15 +60,27 @@ def test_every_preset_and_every_name_makes_a_strategy() -> None:
         assert make_strategy({"name": "evolution", "start": name}) is not None
     for name in SCORES:
         assert make_strategy({"name": "allocate", "score": name}) is not None
+    for name in SOLVERS:
+        assert make_strategy({"name": "allocate", "solver": name}) is not None
+    for preset, settings in allocate.PRESETS.items():
+        assert make_strategy(preset) == make_strategy({"name": "allocate", **settings})
+        assert make_strategy(preset) == make_strategy(":".join(settings.values()))
 
 
 def test_the_issues_strategy_is_read_with_its_nested_start() -> None:
     start = {"name": "allocate", "score": "measured-kl", "solver": "knapsack"}
     made = make_strategy({"name": "evolution", "preset": "quick", "start": start})
     assert isinstance(made, Evolution)
-    assert made.start == Allocate(score=MeasuredKL(), solver="knapsack", groups="global")
+    assert made.start == Allocate(score=MeasuredKL(), solver=Knapsack(groups="global"))
     quick = PRESETS["quick"]
     assert (made.generations, made.offspring, made.groups) == (quick["generations"], quick["offspring"], "global")
+
+
+def test_a_list_of_numbers_is_read_as_the_setting_holds_it() -> None:
+    made = make_score({"name": "linearity", "noise_levels": [0.1, 0.3]})
+    assert made == make_score({"name": "linearity", "noise_levels": (0.1, 0.3)})
+    with pytest.raises(InputError, match=r"score\.noise_levels: .*'a'"):
+        make_score({"name": "linearity", "noise_levels": ["a"]})
 
 
 def test_keys_beside_a_preset_override_it_alone() -> None:
@@ -107,7 +122,7 @@ REFUSED: list[tuple[object, str]] = [
     ({"name": 3}, r"strategy needs a name, got \{'name': 3\}"),
     (evolution(preset="quik"), "unknown preset 'quik'; did you mean 'quick'"),
     (evolution(preset=["quick"]), r"unknown preset \['quick'\]"),
-    ({"name": "random", "preset": "quick"}, "preset 'quick': only evolution has presets"),
+    ({"name": "random", "preset": "quick"}, "preset 'quick': only evolution and allocate have presets"),
     (evolution(generation=3), "unknown setting of strategy 'generation'; did you mean 'generations'"),
     (evolution(generations="many"), "strategy.generations: .*integer, got 'many'"),
     (evolution(generations=2.5), "strategy.generations: .*integer, got 2.5"),

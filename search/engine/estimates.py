@@ -1,0 +1,170 @@
+"""Samples of statistics by content: asked of the store first, leased, spread over the workers, and kept."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from evaluators.statistic import Passes, Samples, Statistic, contents
+from search.engine.evaluations import Context, hashed
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
+from search.engine.pool import Pool, Task
+from search.strategy import Estimate
+from spaces.errors import JobError
+from store.records import Busy, Done, Failed, Leased, SampleKey, SampleValues
+from store.store import Store
+
+PIECES_PER_WORKER = 4  # so that no worker waits long for the last one, and progress shows
+
+Arrays = Mapping[str, np.ndarray]  # of one sample
+
+
+@dataclass(kw_only=True)
+class SampleCounts:
+    """What a job's statistics cost so far."""
+
+    computed: int = 0
+    cached: int = 0
+    forward_tokens: int = 0
+    backward_tokens: int = 0
+
+
+class Estimates:
+    """Computes samples, each once: in this store, and by one worker at a time."""
+
+    def __init__(self, store: Store, pool: Pool, on_tick: Callable[[], None] = lambda: None) -> None:
+        self.counts = SampleCounts()
+        self.tokens_done = 0  # within the current call, for the time left
+        self._store = store
+        self._pool = pool
+        self._on_tick = on_tick
+        self._owner = name_owner()
+        self._leases = Leases(self._owner, store.release_samples, store.heartbeat_samples)
+
+    def samples(self, estimate: Estimate, context: Context) -> Samples:
+        """The samples asked for, each array with one row for each.
+
+        Raises:
+            InputError, JobError: the statistic cannot be computed; the samples that could be are kept.
+        """
+        self.tokens_done = 0
+        keys = sample_keys(estimate, context)
+        found: dict[str, Arrays] = {}
+        while waiting := [key for key in keys if key.key not in found]:
+            claims = self._store.claim_samples(waiting, self._owner, LEASE_S)
+            leased = {key: claim.attempt for key, claim in claims.items() if isinstance(claim, Leased)}
+            with self._leases.held(leased):
+                for key, claim in claims.items():
+                    if isinstance(claim, Done):
+                        found[key] = claim.values.arrays
+                        self.counts.cached += 1
+                    elif isinstance(claim, Failed):
+                        raise JobError(_failure(estimate.statistic, claim.error))
+                mine = [(key, leased[key.key]) for key in waiting if key.key in leased]
+                found |= self._compute(mine, estimate.statistic, context)
+            if any(isinstance(claim, Busy) for claim in claims.values()):
+                Event().wait(BUSY_POLL_S)  # another process computes it: its result will be ours
+                self._on_tick()
+        return stacked([found[key.key] for key in keys])
+
+    def _compute(
+        self, mine: Sequence[tuple[SampleKey, int]], statistic: Statistic, context: Context
+    ) -> dict[str, Arrays]:
+        """Compute what is leased to this process."""
+        pieces = cut_runs([key.number for key, _ in mine], self._pool.num_workers * PIECES_PER_WORKER)
+        leased = {key.number: (key, attempt) for key, attempt in mine}
+        tasks = [
+            Task(method="estimate", arguments=(statistic, context.text, context.dense, start, stop))
+            for start, stop in pieces
+        ]
+        done: dict[str, Arrays] = {}
+        begun = time.perf_counter()
+        for finished in self._pool.run(tasks):
+            if finished is not None:
+                start, stop = pieces[finished.index]
+                held = [leased[number] for number in range(start, stop)]
+                if finished.error is not None:
+                    for key, attempt in held:
+                        self._store.fail_sample(key.key, self._owner, attempt, finished.error, permanent=False)
+                    raise JobError(_failure(statistic, finished.error))
+                seconds = (time.perf_counter() - begun) / len(held)
+                done |= self._keep(held, finished.value, statistic, context, seconds)
+            self._leases.beat()
+            self._on_tick()
+        return done
+
+    def _keep(
+        self,
+        held: Sequence[tuple[SampleKey, int]],
+        samples: Samples,
+        statistic: Statistic,
+        context: Context,
+        seconds: float,
+    ) -> dict[str, Arrays]:
+        cost = statistic.passes(context.stream.length)
+        kept: dict[str, Arrays] = {}
+        for row, (key, attempt) in enumerate(held):
+            arrays = {name: array[row] for name, array in samples.items()}
+            values = SampleValues(
+                arrays=arrays,
+                forward_tokens=cost.forward_tokens,
+                backward_tokens=cost.backward_tokens,
+                seconds=seconds,
+            )
+            self._store.complete_sample(key.key, self._owner, attempt, values)
+            kept[key.key] = arrays
+        self._count(cost * len(held), len(held))
+        return kept
+
+    def _count(self, cost: Passes, count: int) -> None:
+        self.counts.computed += count
+        self.counts.forward_tokens += cost.forward_tokens
+        self.counts.backward_tokens += cost.backward_tokens
+        self.tokens_done += cost.total_tokens
+
+
+def sample_keys(estimate: Estimate, context: Context) -> list[SampleKey]:
+    """Content alone: the statistic and its settings, the weights, the bank entries and the exact tokens it reads."""
+    statistic = estimate.statistic
+    num_sequences = statistic.num_sequences(context.stream.length)
+    parts = {
+        "statistic": contents(statistic),
+        "weights": context.weights,
+        "entries": [[name, context.bank.key(name, option)] for name, option in statistic.entries()],
+        "stream": context.stream.key(num_sequences) if num_sequences else None,
+        "length": context.stream.length if num_sequences else None,
+        "dtype": context.dtype,
+        "dense": context.dense_layout,
+    }
+    subject = hashed(parts)
+    return [
+        SampleKey(key=hashed([subject, number]), subject=subject, statistic=statistic.name, number=number)
+        for number in range(estimate.start, estimate.stop)
+    ]
+
+
+def cut_runs(numbers: Iterable[int], num_pieces: int) -> list[tuple[int, int]]:
+    """(start, stop) of about ``num_pieces`` pieces of consecutive numbers that cover ``numbers``, which rise."""
+    ordered = list(numbers)
+    length = max(1, -(-len(ordered) // num_pieces))
+    pieces = []
+    for _, run in itertools.groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0]):
+        members = [number for _, number in run]
+        for first in range(0, len(members), length):
+            piece = members[first : first + length]
+            pieces.append((piece[0], piece[-1] + 1))
+    return pieces
+
+
+def stacked(rows: Sequence[Arrays]) -> Samples:
+    """One array for each name, with one row for each sample."""
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _failure(statistic: Statistic, error: str) -> str:
+    return f"{statistic.name} could not be computed: {error}; use another score, or run again once that is mended"

@@ -1,0 +1,92 @@
+"""One job's measuring: asks the store and the workers, and keeps whoever watches informed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from evaluators.dense import DenseLogits
+from evaluators.evaluator import Measurement
+from evaluators.statistic import Samples
+from search.engine.estimates import Estimates
+from search.engine.evaluations import Evaluations
+from search.engine.leases import release_the_dead
+from search.engine.materials import Entries, build_missing, keep_dense
+from search.engine.plan import Plan
+from search.engine.pool import Pool
+from search.engine.progress import Phase, Progress, Watch
+from search.engine.worker import Text
+from search.strategy import Estimate
+from spaces.configuration import Configuration
+from store.store import Store
+
+
+class Session:
+    """A plan at work. Phases follow each other; within one, ``done`` of ``total`` counts tokens."""
+
+    def __init__(self, plan: Plan, store: Store, pool: Pool, watch: Watch) -> None:
+        release_the_dead(store)
+        self.plan = plan
+        self.pool = pool
+        self.watch = watch
+        self.progress = Progress(phase="prepare", label="")
+        self.evaluations = Evaluations(store, pool, self._tick)
+        self.estimates = Estimates(store, pool, self._tick)
+        self.seconds: dict[str, float] = {"prepare": plan.seconds}
+        self._read: dict[tuple[Text, Configuration], int] = {}  # sequences
+        self._done_before = 0  # of the phase's work, before what is under way
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """One phase of the job, timed."""
+        begun = time.perf_counter()
+        self.show(phase=phase, label="", done=0, total=0, unit="")
+        yield
+        self.seconds[phase] = round(time.perf_counter() - begun, 3)
+
+    def materials(self, entries: Entries) -> dict[Text, DenseLogits]:
+        """What every measurement stands on: the bank's entries and the dense model's logits."""
+        with self.phase("bank"):
+            build_missing(self.plan, entries, self.pool, self.show)
+        with self.phase("dense"):
+            return {text: keep_dense(self.plan, text, self.pool, self.show) for text in self.plan.streams}
+
+    def measure(self, configurations: Sequence[Configuration], num_sequences: int, text: Text) -> list[Measurement]:
+        """Measured on the first sequences of a text."""
+        self._begin()
+        measured = self.evaluations.measure(configurations, num_sequences, self.plan.context(text))
+        new = 0  # a longer prefix of what was read before counts only what it adds, as planned_tokens does
+        for configuration in set(configurations):
+            read = self._read.get((text, configuration), 0)
+            new += max(0, num_sequences - read)
+            self._read[text, configuration] = max(read, num_sequences)
+        self.show(done=self._done_before + new * self.plan.streams[text].length)
+        return measured
+
+    def sample(self, estimate: Estimate) -> Samples:
+        """Samples of a statistic of the calibration text."""
+        self._begin()
+        samples = self.estimates.samples(estimate, self.plan.context("calibration"))
+        cost = estimate.statistic.passes(self.plan.streams["calibration"].length) * (estimate.stop - estimate.start)
+        self.show(done=self._done_before + cost.total_tokens)
+        return samples
+
+    def show(self, **changes: object) -> None:
+        """Tell whoever watches what changed."""
+        evaluations, samples = self.evaluations.counts, self.estimates.counts
+        changes |= {
+            "computed": evaluations.computed + samples.computed,
+            "cached": evaluations.cached + samples.cached,
+            "tokens": evaluations.tokens + samples.forward_tokens + samples.backward_tokens,
+        }
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+        self.watch(self.progress)
+
+    def _begin(self) -> None:
+        self._done_before = self.progress.done
+        self.evaluations.tokens_done = self.estimates.tokens_done = 0
+
+    def _tick(self) -> None:
+        self.show(done=self._done_before + self.evaluations.tokens_done + self.estimates.tokens_done)

@@ -105,6 +105,92 @@ def evaluate(
     evaluate_command(job, configuration, changes or [], store, as_json=output is Output.json, quiet=quiet)
 
 
+@app.command(epilog="Example: `layerpress solve runs/demo --budget nominal_bits_per_weight=3.5 --measure`")
+def solve(
+    run_: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `run --out` wrote.")],
+    budget: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="NAME=VALUE", help="A limit; may be given several times. Default: the run's."),
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option("--max-loss", "--max-kl", help="Find the smallest size whose loss is at most this."),
+    ] = None,
+    score: Annotated[str | None, typer.Option(help="Another score than the run's, if the store has it.")] = None,
+    solver: Annotated[
+        str | None, typer.Option(help="knapsack, integer-program, pareto, ... Default: knapsack, or bisection.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Evaluate and validate the answer as well.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write configuration and report.")] = None,
+    store: StoreUrl = None,
+    output: OutputAs = Output.text,
+    quiet: Quiet = False,
+) -> None:
+    """Solve another budget from a finished run's stored scores: no forward pass, in seconds.
+
+    With --max-loss, the smallest size is looked for among measured configurations, which needs --measure.
+    """
+    from service.commands.solve import Request, parse_budget, solve_command
+
+    chosen = solver or ("knapsack" if max_loss is None else "bisection")
+    asked = Request(
+        run=run_,
+        budget=parse_budget(budget or []),
+        score=score,
+        solver=chosen,
+        max_loss=max_loss,
+        measure=measure,
+        out=out,
+    )
+    solve_command(asked, store, as_json=output is Output.json, quiet=quiet)
+
+
+@app.command(
+    epilog="Example: `layerpress compare examples/jobs/demo.yaml --methods l-greco,hawq-v2,adaquant --budgets 2.5,3,4`"
+)
+def compare(
+    job: JobFile,
+    methods: Annotated[
+        str, typer.Option(help="Strategies, presets, scores (with knapsack) or score:solver; or `all` presets.")
+    ] = "all",
+    budgets: Annotated[
+        list[str] | None,
+        typer.Option("--budgets", metavar="[NAME=]V1,V2,...", help="Values of one budget. Default: the job's."),
+    ] = None,
+    changes: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where results go. Default: runs/JOB-compare.")
+    ] = None,
+    store: StoreUrl = None,
+    output: OutputAs = Output.text,
+    quiet: Quiet = False,
+) -> None:
+    """Measure each method's answer and the uniform choice on one bank and text, and draw loss against size."""
+    from service.commands.compare import compare_command
+
+    folder = out or Path("runs") / f"{job.stem}-compare"
+    compare_command(job, changes or [], methods, budgets or [], folder, store, output is Output.json, quiet)
+
+
+@app.command(epilog="Example: `layerpress sensitivity examples/jobs/demo.yaml --scores output-error,hessian-trace`")
+def sensitivity(
+    job: JobFile,
+    scores: Annotated[str | None, typer.Option(help="Comma-separated scores, or all. Default: the job's.")] = None,
+    changes: Changes = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where results go. Default: runs/JOB-sensitivity.")
+    ] = None,
+    store: StoreUrl = None,
+    output: OutputAs = Output.text,
+    quiet: Quiet = False,
+) -> None:
+    """Compute scores and draw them as a heat map over layers and options (PNG, HTML) and as CSV."""
+    from service.commands.sensitivity import sensitivity_command
+
+    folder = out or Path("runs") / f"{job.stem}-sensitivity"
+    sensitivity_command(job, changes or [], scores, folder, store, output is Output.json, quiet)
+
+
 @app.command("import", epilog="Example: `layerpress import Llama-3-8B-3bit.txt --out configuration.json`")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="EvoPress text: `layer: level`, or drops by block.")],

@@ -7,6 +7,8 @@ import importlib.metadata
 import io
 import json
 import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import numpy as np
 
 from search.engine.plan import Plan
 from search.report import Measured, Outcome, losses, report, standard_error
+from search.settings import name_of
 from service.pictures.figure import Figure, Layer, Point
 from service.pictures.page import draw_page
 from service.pictures.png import draw_png
 from service.pictures.replacement import replace_file
+from spaces.configuration import Configuration
 from spaces.errors import InputError, JobError
 
 VERSIONS = ("layerpress", "torch", "transformers", "ray", "numpy", "sqlalchemy", "safetensors")
@@ -42,12 +46,15 @@ def full_report(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "seed": spec.seed,
         **report(outcome),
         "spec": spec.model_dump(mode="json"),
-        "hashes": {
-            "weights": plan.weights,
-            **{text: stream.key(stream.num_sequences) for text, stream in plan.streams.items()},
-        },
+        "hashes": source_hashes(plan),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in VERSIONS}},
     }
+
+
+def source_hashes(plan: Plan) -> dict[str, str]:
+    """What a job read, by content: the weights and both texts."""
+    texts = {str(text): stream.key(stream.num_sequences) for text, stream in plan.streams.items()}
+    return {"weights": plan.weights, **texts}
 
 
 def write_outputs(folder: Path, content: dict[str, Any], plan: Plan, outcome: Outcome) -> None:
@@ -56,20 +63,41 @@ def write_outputs(folder: Path, content: dict[str, Any], plan: Plan, outcome: Ou
     Raises:
         JobError: the folder cannot be written; the results themselves are in the store.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "configuration.json", outcome.answer.configuration.dump(plan.problem.space.names))
+    with writing(folder):
+        write_configuration(folder, outcome.answer.configuration, plan)
         _write(folder / "front.csv", _table(content["front"]))
         figure = make_figure(plan, outcome)
         draw_png(figure, folder / "front.png")
         draw_page(figure, folder / "front.html")
         # last: whoever finds a report finds the rest
         _write(folder / "report.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_files(folder: Path, texts: Mapping[str, str], pictures: Mapping[str, Callable[[Path], None]]) -> None:
+    """Write texts and pictures by name into ``folder``; raises as ``write_outputs``."""
+    with writing(folder):
+        for name, text in texts.items():
+            _write(folder / name, text)
+        for name, draw in pictures.items():
+            draw(folder / name)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make ``folder``; a disk that cannot be written ends in one message."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise JobError(
             f"cannot write the results into {folder} ({error.strerror}); nothing is lost: "
             f"make room or name another --out, and the same command finds everything in the store"
         ) from error
+
+
+def write_configuration(folder: Path, configuration: Configuration, plan: Plan) -> None:
+    """``configuration.json``, in the order of the model's layers."""
+    _write(folder / "configuration.json", configuration.dump(plan.problem.space.names))
 
 
 def check_out(folder: Path) -> None:
@@ -91,7 +119,7 @@ def make_figure(plan: Plan, outcome: Outcome) -> Figure:
     front = set(outcome.front)
     return Figure(
         title=f"{Path(spec.model).name}: {plan.problem.budget}",
-        subtitle=f"{_name(spec.strategy)}, seed {spec.seed}, {outcome.facts['fidelity_tokens']:,} calibration tokens",
+        subtitle=f"{name_of(spec.strategy)}, seed {spec.seed}, {outcome.facts['fidelity_tokens']:,} calibration tokens",
         objective_name="KL divergence, nats per token" if spec.objective == "kl" else "perplexity",
         points=tuple(
             _point(measured, outcome, is_front=index in front, is_baseline=measured.configuration in plain)
@@ -146,10 +174,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _write(path: Path, text: str) -> None:
     replace_file(path, text.encode())
-
-
-def _name(strategy: Any) -> str:
-    return strategy if isinstance(strategy, str) else str(strategy.get("name"))
 
 
 def _version(name: str) -> str | None:

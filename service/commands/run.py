@@ -74,14 +74,15 @@ def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> d
     except Interrupted:
         store.finish_job(record.id, "interrupted", "interrupted by the user")
         raise
-    except LayerpressError as error:
-        store.finish_job(record.id, "failed", str(error))
+    except BaseException as error:  # a bug as well: no job is left running by one that has ended
+        message = str(error) if isinstance(error, LayerpressError) else f"an error nobody foresaw: {error!r}"
+        store.finish_job(record.id, "failed", message)
         raise
     store.finish_job(record.id, "succeeded", outcome.verdict, content)
     return content
 
 
-def show_report(content: dict[str, Any], out: Path) -> None:
+def show_report(content: dict[str, Any], out: Path | None) -> None:
     """The table of answer and baselines, the verdict, and where the pictures are."""
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -100,6 +101,8 @@ def show_report(content: dict[str, Any], out: Path) -> None:
         style="dim",
         highlight=False,
     )
+    if out is None:
+        return
     console.print(f"\nPictures: {out / 'front.html'}  {out / 'front.png'}", highlight=False, soft_wrap=True)
     answer_file = out / "configuration.json"
     console.print(f"Answer:   {answer_file} ({answer['configuration_id']})", highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +27,19 @@ class Marker(NamedTuple):
     size: float  # points
     fill: str
     edge: str
+
+
+class Sized(Protocol):
+    """What has a place on the axes of size and bits."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def bits_per_weight(self) -> float: ...
+
+    @property
+    def nominal_bits_per_weight(self) -> float: ...
 
 
 ANSWER_MARKER = Marker("*", 17, ANSWER, PAPER)
@@ -62,7 +75,7 @@ def draw_front(axes: Axes, figure: Figure) -> None:
             zorder=7 if point.is_answer else 6,
             clip_on=False,
         )
-    _add_bits_axis(axes, figure.drawn, unit.num_bytes)
+    add_bits_axis(axes, figure.drawn, unit.num_bytes)
 
 
 def is_log(figure: Figure) -> bool:
@@ -71,7 +84,7 @@ def is_log(figure: Figure) -> bool:
     return min(objectives) > 0 and max(objectives) > 10 * min(objectives)
 
 
-def affine_fit(points: Sequence[Point], bits_of: Callable[[Point], float]) -> tuple[float, float] | None:
+def affine_fit(points: Sequence[Sized], bits_of: Callable[[Sized], float]) -> tuple[float, float] | None:
     """Slope (bits per byte) and intercept of bits over size, or None where no line tells them well."""
     sizes = np.array([point.size_bytes for point in points], dtype=np.float64)
     bits = np.array([bits_of(point) for point in points])
@@ -84,7 +97,8 @@ def affine_fit(points: Sequence[Point], bits_of: Callable[[Point], float]) -> tu
     return (slope, intercept) if slope > 0 and stray <= AFFINE_TOLERANCE * np.ptp(bits) else None
 
 
-def _style(axes: Axes, figure: Figure, *, size_name: str) -> None:
+def style_axes(axes: Axes) -> None:
+    """Quiet lines and plain numbers."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -94,11 +108,19 @@ def _style(axes: Axes, figure: Figure, *, size_name: str) -> None:
     axes.grid(axis="y", color=HAIRLINE, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.margins(0.05, 0.09)
+
+
+def name_axes(axes: Axes, *, across: str, up: str) -> None:
+    """Write the names of both axes, as they stand."""
+    axes.set_xlabel(across, fontsize=9.5, color=MUTED, labelpad=8).set_parse_math(False)
+    axes.set_ylabel(up, fontsize=9.5, color=MUTED, labelpad=10).set_parse_math(False)
+
+
+def _style(axes: Axes, figure: Figure, *, size_name: str) -> None:
+    style_axes(axes)
     axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
-    axes.set_xlabel(f"size of the exported checkpoint, {size_name}", fontsize=9.5, color=MUTED, labelpad=8)
     scale = " (log scale)" if is_log(figure) else ""
-    label = axes.set_ylabel(figure.objective_name + scale, fontsize=9.5, color=MUTED, labelpad=10)
-    label.set_parse_math(False)
+    name_axes(axes, across=f"size of the exported checkpoint, {size_name}", up=figure.objective_name + scale)
     _set_objective_scale(axes, figure)
 
 
@@ -109,7 +131,12 @@ def _set_objective_scale(axes: Axes, figure: Figure) -> None:
         axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
         return
     objectives = [point.objective for point in figure.drawn]
-    num_decades = np.log10(max(objectives) / min(objectives))
+    set_log_scale(axes, min(objectives), max(objectives))
+
+
+def set_log_scale(axes: Axes, low: float, high: float) -> None:
+    """Make the y axis logarithmic, with ticks that read as plain numbers."""
+    num_decades = np.log10(high / low)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if num_decades < 3 else (1,), numticks=20))
     axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
@@ -164,7 +191,7 @@ def _draw_errors(axes: Axes, figure: Figure, unit_bytes: int) -> None:
         )
 
 
-def _add_bits_axis(axes: Axes, points: Sequence[Point], unit_bytes: int) -> None:
+def add_bits_axis(axes: Axes, points: Sequence[Sized], unit_bytes: int) -> None:
     """Add nominal bits on top, or effective ones where nominal bits are no line over the size."""
     scales = {
         "nominal bits per weight": affine_fit(points, lambda point: point.nominal_bits_per_weight),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 from service.pictures.figure import Figure
 from service.pictures.front_plot import draw_front
 from service.pictures.grid import grid_of
+from service.pictures.header import MARGIN, WIDTH, Header
 from service.pictures.key_panel import draw_key
-from service.pictures.palette import INK, MUTED
+from service.pictures.palette import MUTED
 from service.pictures.replacement import replace_file
 from service.pictures.sheet import Sheet, write
 from service.pictures.strip_plot import StripShape, draw_strip
 
-WIDTH, MARGIN = 12.5, 0.55  # inches, as all lengths here
-VERDICT_CHARACTERS, VERDICT_LINE = 132, 0.24
-FRONT_LEFT, FRONT_WIDTH, FRONT_HEIGHT = 1.35, 7.35, 4.3
+FRONT_LEFT, FRONT_WIDTH, FRONT_HEIGHT = 1.35, 7.35, 4.3  # inches, as all lengths here
 FRONT_ABOVE, FRONT_BELOW = 0.75, 0.85  # room for the axis labels
 KEY_LEFT = 9.0
 STRIP_TITLE = 0.35
@@ -28,13 +26,12 @@ def draw_png(figure: Figure, path: Path) -> None:
     Raises:
         InputError: a layer's place or option cannot be read.
     """
-    verdict = textwrap.wrap(figure.verdict, VERDICT_CHARACTERS, break_on_hyphens=False)
+    header = _header(figure)
     strip = _strip_shape(figure)
-    header = 1.1 + VERDICT_LINE * len(verdict)
-    front_top = header + FRONT_ABOVE
+    front_top = header.height + FRONT_ABOVE
     strip_top = front_top + FRONT_HEIGHT + FRONT_BELOW
     sheet = Sheet(width=WIDTH, height=strip_top + STRIP_TITLE + (strip.height if strip else 0.3) + 0.35)
-    _write_header(sheet, figure, verdict, height=header)
+    header.draw(sheet)
     front = sheet.axes(left=FRONT_LEFT, top=front_top, width=FRONT_WIDTH, height=FRONT_HEIGHT)
     draw_front(front, figure)
     key_height = FRONT_HEIGHT + 0.5
@@ -51,15 +48,10 @@ def _strip_shape(figure: Figure) -> StripShape | None:
     return StripShape(grid=grid_of(figure.layers), width=WIDTH - 2 * MARGIN)
 
 
-def _write_header(sheet: Sheet, figure: Figure, verdict: list[str], *, height: float) -> None:
-    panel = sheet.panel(left=MARGIN, top=0, width=WIDTH - 2 * MARGIN, height=height)
-    write(panel, 0, 0.52, textwrap.shorten(figure.title, 80, placeholder=" …"), size=17, weight="bold")
+def _header(figure: Figure) -> Header:
     budget = f"budget: {figure.budget_label}" if figure.budget_size_bytes is None else ""  # else in the key
     notes = (figure.subtitle, budget, figure.dense_note, _broken_note(figure))
-    subtitle = "  ·  ".join(note for note in notes if note)
-    write(panel, 0, 0.84, textwrap.shorten(subtitle, 150, placeholder=" …"), size=9.5, color=MUTED)
-    for number, line in enumerate(verdict):
-        write(panel, 0, 1.2 + VERDICT_LINE * number, line, size=11, color=INK)
+    return Header(title=figure.title, subtitle="  ·  ".join(note for note in notes if note), lead=figure.verdict)
 
 
 def _broken_note(figure: Figure) -> str:

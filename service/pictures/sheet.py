@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
+from functools import cache
 
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
@@ -11,6 +14,11 @@ from matplotlib.figure import Figure as Canvas
 from service.pictures.palette import INK, PAPER
 
 DPI = 144
+# DejaVu Sans comes with matplotlib but knows no Chinese, Japanese or Korean: one of these does, where installed.
+WIDE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS",
+)  # fmt: skip
 
 
 class Sheet:
@@ -39,8 +47,18 @@ class Sheet:
     def png(self) -> bytes:
         """The sheet as a PNG file."""
         target = io.BytesIO()
-        self._canvas.savefig(target, format="png", dpi=DPI)
+        with warnings.catch_warnings():
+            # A character that no font knows is drawn as a box; the table and the page have it whole.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
+            self._canvas.savefig(target, format="png", dpi=DPI)
         return target.getvalue()
+
+
+@cache
+def font_families() -> tuple[str, ...]:
+    """The fonts to write with, each for what those before it do not know."""
+    installed = set(font_manager.get_font_names())
+    return ("DejaVu Sans", *(name for name in WIDE_FONTS if name in installed))
 
 
 def write(
@@ -67,4 +85,5 @@ def write(
         va="center_baseline",
         rotation=rotation,
         parse_math=False,
+        fontfamily=list(font_families()),
     )

@@ -37,3 +37,14 @@ def show_objective(objective: float, standard_error: float | None) -> str:
         return f"{objective:,.4g}"
     num_decimals = max(0, 1 - floor(log10(standard_error)))
     return f"{objective:,.{num_decimals}f} ± {standard_error:.{num_decimals}f}"
+
+
+COUNT_UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+def show_count(count: int) -> str:
+    """``1.05 M``: three digits and a prefix."""
+    for size, prefix in COUNT_UNITS:
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {prefix}"
+    return str(count)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from offline_pages import HOSTILE, Reader, driven, needs_browser, rendered, table_of
 
 from service.pictures.figure import Figure, Layer, Point
 from service.pictures.page import ECHARTS, draw_page, embed, page_data
 
-CHROMIUM = "/usr/bin/chromium"
 VENDOR = Path(str(ECHARTS)).parent
 MODULES = ("self_attn.q_proj", "mlp.up_proj", "mlp.down_proj")
 
@@ -57,39 +54,6 @@ def make_figure(*, label: str = "evolution") -> Figure:
     )
 
 
-class Reader(HTMLParser):
-    """Collects the scripts of a page and everything a browser would fetch for it."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.references: list[str] = []
-        self.scripts: list[tuple[str | None, str]] = []
-        self._open: str | bool | None = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        self.references += [
-            value for name, value in attrs if name in ("src", "href", "srcset", "action", "data", "poster") and value
-        ]
-        if tag == "script":
-            self._open = attributes.get("type")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._open = False
-
-    def handle_data(self, data: str) -> None:
-        if self._open is not False:
-            self.scripts.append((str(self._open) if self._open else None, data))
-
-    @property
-    def data(self) -> dict[str, object]:
-        (text,) = (text for kind, text in self.scripts if kind == "application/json")
-        loaded: dict[str, object] = json.loads(text)
-        return loaded
-
-
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     draw_page(make_figure(), tmp_path / "front.html")
@@ -127,9 +91,6 @@ def test_data_comes_back_from_a_page_as_it_went_in(page: Path) -> None:
         assert point.options == (None if numbers is None else tuple(slugs[n] for n in numbers))  # type: ignore[index]
 
 
-HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \u2029 & \"<b>\" '$title'"
-
-
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     figure = replace(make_figure(label=HOSTILE), title=HOSTILE, subtitle=HOSTILE, verdict=HOSTILE)
     draw_page(figure, tmp_path / "front.html")
@@ -158,35 +119,9 @@ def test_a_page_replaces_the_one_before_and_leaves_nothing_beside(page: Path) ->
     assert [file.name for file in page.parent.iterdir()] == ["front.html"]
 
 
-needs_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}"),
-]
-
-
-def rendered(page: Path, profile: Path) -> str:
-    """The document after its scripts ran, as Chromium writes it out."""
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --virtual-time-budget=3000"
-    command = [CHROMIUM, *flags.split(), f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    shutil.rmtree(profile, ignore_errors=True)
-    return done.stdout
-
-
 def rows_of(document: str) -> list[list[str]]:
     """The texts of the cells of each row in the table of points."""
-    body = re.search(r'<table id="points">.*?<tbody>(.*?)</tbody>', document, re.S)
-    assert body is not None
-    rows = re.findall(r"<tr.*?</tr>", body[1], re.S)
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S) for row in rows]
-
-
-def driven(page: Path, program: str) -> Path:
-    """A copy of ``page`` that also runs ``program``, as a reader's hands would."""
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
-    copy = page.with_name("driven.html")
-    copy.write_text(f"{text}<script>{program}</script>", encoding="utf-8")
-    return copy
+    return table_of(document, "points")
 
 
 class TestInABrowser:

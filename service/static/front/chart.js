@@ -1,15 +1,6 @@
 // The chart: every point, the front as a step line, baselines and the answer marked.
 
 const NARROW = 560; // pixels: below, the names of the baselines would cover the points
-const STAR = "path://M50 4 61 38 97 38 68 59 79 93 50 72 21 93 32 59 3 38 39 38Z";
-// In the order of front.png: both pictures mark a baseline alike.
-const BASELINE_SHAPES = [
-  "circle", "rect", "diamond", "triangle",
-  "path://M0 0 100 0 50 87Z", "path://M87 0 87 100 0 50Z", "path://M0 0 0 100 87 50Z",
-  "path://M50 0 98 35 79 91 21 91 2 35Z",
-  "path://M34 0 66 0 66 34 100 34 100 66 66 66 66 100 34 100 34 66 0 66 0 34 34 34Z",
-];
-
 const chart = echarts.init(find("chart"), null, { renderer: "canvas" });
 
 function axis() {
@@ -30,18 +21,6 @@ function frontLine() {
   return [...place(sorted), { value: [right, sorted.at(-1).objective], symbol: "none" }];
 }
 
-function errorBar(_, api) {
-  const [x, low] = api.coord([api.value(0), api.value(1)]);
-  const high = api.coord([api.value(0), api.value(2)])[1];
-  const style = { stroke: color("ink"), lineWidth: 1, opacity: 0.7 };
-  const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style });
-  return {
-    type: "group",
-    silent: true,
-    children: [line(x, low, x, high), line(x - 3, low, x + 3, low), line(x - 3, high, x + 3, high)],
-  };
-}
-
 function errors() {
   const isLog = find("log").checked;
   const marked = drawn.filter((point) => point.se && (point.is_front || point.is_baseline || point.is_answer));
@@ -53,10 +32,8 @@ function errors() {
 
 function tooltip({ data: spot }) {
   const point = points[spot.number];
-  const box = element("div");
-  box.append(element("strong", point.label), element("div", `${point.id} · ${role(point)}`));
-  for (const [name, value] of facts(point)) box.append(element("div", `${name}: ${value}`));
-  return box;
+  const told = facts(point).map(([name, value]) => `${name}: ${value}`);
+  return tooltipBox(point.label, [`${point.id} · ${role(point)}`, ...told]);
 }
 
 function budgetLine() {
@@ -97,11 +74,11 @@ function series() {
       id: "line", type: "line", step: "end", data: frontLine(), symbol: "none", silent: true, z: 3,
       animation: false, lineStyle: { color: color("front"), width: 2 }, markLine: budgetLine(),
     },
-    { id: "errors", type: "custom", renderItem: errorBar, data: errors(), encode: { x: 0, y: [1, 2] }, silent: true, z: 4, animation: false },
+    { id: "errors", type: "custom", renderItem: errorBar(() => ({ stroke: color("ink"), opacity: 0.7 })), data: errors(), encode: { x: 0, y: [1, 2] }, silent: true, z: 4, animation: false },
     scatter("front", front, { symbolSize: 9, z: 5, itemStyle: { color: color("front"), opacity: 1 } }),
     scatter("baselines", baselines, {
       symbolSize: 12, z: 6,
-      symbol: (_, { dataIndex }) => BASELINE_SHAPES[dataIndex % BASELINE_SHAPES.length],
+      symbol: (_, { dataIndex }) => symbolOf(dataIndex),
       itemStyle: { color: color("card"), borderColor: color("ink"), borderWidth: 1.6, opacity: 1 },
       label: {
         show: chart.getWidth() > NARROW, color: color("muted"), fontSize: 11,
@@ -120,23 +97,6 @@ function series() {
   ];
 }
 
-function extent(values) {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  const room = (high - low || Math.abs(high) || 1) * 0.06;
-  return [low - room, high + room];
-}
-
-function scale(name, type, extra) {
-  return {
-    type, name, scale: true, nameLocation: "middle", nameTextStyle: { color: color("muted") },
-    axisLine: { show: true, lineStyle: { color: color("muted") } },
-    axisLabel: { color: color("muted"), hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (value) => number(value, 5) },
-    splitLine: { lineStyle: { color: color("hairline") } },
-    ...extra,
-  };
-}
-
 function draw() {
   const across = drawn.map(axis().of);
   if (budgetLine()) across.push(data.budget.size_bytes / data.unit.bytes);
@@ -148,10 +108,7 @@ function draw() {
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     grid: { left: 62, right: 24, top: 34, bottom: 46 },
     aria: { enabled: true },
-    tooltip: {
-      formatter: tooltip, confine: true, backgroundColor: color("card"), borderColor: color("hairline"),
-      textStyle: { color: color("ink"), fontSize: 12 },
-    },
+    tooltip: { formatter: tooltip, ...tooltipLook() },
     toolbox: {
       right: 16, top: -4, itemSize: 13, iconStyle: { borderColor: color("muted") },
       feature: { dataZoom: { title: { zoom: "zoom into a box", back: "zoom back" } }, restore: { title: "whole front" } },
@@ -162,18 +119,4 @@ function draw() {
     yAxis: { ...scale(data.objective_name, isLog ? "log" : "value", { nameGap: 46 }), ...(isLog ? logScale(objectives) : {}) },
     series: series(),
   }, { replaceMerge: ["series"] });
-}
-
-function logScale(objectives) {
-  const low = Math.min(...objectives);
-  const high = Math.max(...objectives);
-  const [min, max] = [low / 1.6, high * 1.4];
-  const factors = high < 1000 * low ? [1, 2, 5] : [1];
-  const ticks = [];
-  for (let power = Math.floor(Math.log10(min)); 10 ** power <= max; power += 1) {
-    ticks.push(...factors.map((factor) => Number(`${factor}e${power}`)));
-  }
-  const customValues = ticks.filter((value) => value >= min && value <= max);
-  const axisLabel = { color: color("muted"), hideOverlap: true, customValues, formatter: (value) => `${value}` };
-  return { min, max, axisLabel, axisTick: { customValues } };
 }

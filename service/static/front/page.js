@@ -35,7 +35,7 @@ function start() {
   find("strip").onkeydown = moveCell;
   chart.on("click", ({ data: spot }) => choose(spot.number));
   new ResizeObserver(resize).observe(find("chart"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  onThemeChange(draw);
 }
 
 start();

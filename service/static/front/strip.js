@@ -12,12 +12,7 @@ function facts(point) {
 function showFacts(point) {
   find("chosen").textContent = point.label;
   find("role").textContent = role(point);
-  find("facts").replaceChildren();
-  for (const [name, value] of [...facts(point), ["configuration", point.id]]) {
-    const fact = element("div");
-    fact.append(element("dt", name), element("dd", value));
-    find("facts").append(fact);
-  }
+  fillFacts(find("facts"), [...facts(point), ["configuration", point.id]]);
 }
 
 function cellText(layer, slug) {

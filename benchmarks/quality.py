@@ -16,10 +16,10 @@ from search.baselines import baselines, uniform_above
 from search.engine.evaluations import Evaluations
 from search.engine.plan import Plan
 from search.engine.pool import Pool
-from search.scores.score import SCORES
 from spaces.errors import InputError
 from spaces.space import Levels
 
+SPINE = ("weight-error", "output-error", "measured-kl")
 BUDGETS = (3.0, 2.5)  # nominal bits per weight
 SEEDS, SMALL_SEEDS = (0, 1, 2), (0, 1)
 # what makes the demo's strategy short; nested as its settings are
@@ -61,7 +61,7 @@ def measure_quality(bench: Bench) -> str:
 
 
 def contenders(demo: object, *, is_small: bool) -> list[Contender]:
-    """Evolution from two starts, and allocate with every score there is; their settings are the demo's.
+    """Evolution from two starts, and allocate with scores that any space has; their settings are the demo's.
 
     Raises:
         InputError: the demo's strategy does not start from allocate, so it leaves no settings for it.
@@ -72,7 +72,7 @@ def contenders(demo: object, *, is_small: bool) -> list[Contender]:
     evolution = {**demo, **(SMALL_EVOLUTION if is_small else {})}
     allocate = {**start, **({"score": SMALL_SCORE} if is_small else {})}
     own = allocate["score"]
-    scores = {name: own if name == _name_of(own) else name for name in SCORES}
+    scores = {name: own if name == _name_of(own) else name for name in SPINE}
     return [
         Contender(name="evolution from allocate", strategy={**evolution, "start": allocate}, has_seed=True),
         Contender(name="evolution, EvoPress' start", strategy={**evolution, "start": "uniform"}, has_seed=True),

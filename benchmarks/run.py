@@ -21,6 +21,8 @@ from store.store import Store
 
 SECTIONS = {
     "quality": "benchmarks.quality:measure_quality",
+    "methods": "benchmarks.methods:measure_methods",
+    "ranking": "benchmarks.ranking:measure_ranking",
     "speed": "benchmarks.speed:measure_speed",
     "knapsack": "benchmarks.knapsack_speed:measure_knapsack",
     "scale": "benchmarks.scale:measure_scale",

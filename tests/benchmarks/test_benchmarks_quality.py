@@ -8,8 +8,7 @@ import pytest
 from benchmarks.bench import JOB
 from benchmarks.contest import Entry, mean_of, show_contest
 from benchmarks.giant import build_giant
-from benchmarks.quality import contenders
-from search.scores.score import SCORES
+from benchmarks.quality import SPINE, contenders
 from search.settings import make_strategy
 from service.jobfile import read_job
 from spaces.errors import InputError
@@ -63,8 +62,8 @@ def test_a_mean_is_taken_sequence_by_sequence() -> None:
 @pytest.mark.parametrize("is_small", [False, True])
 def test_everyone_who_takes_part_is_a_strategy_that_a_job_may_ask_for(is_small: bool) -> None:
     everyone = contenders(read_job(JOB, []).strategy, is_small=is_small)
-    assert len({make_strategy(contender.strategy) for contender in everyone}) == 2 + len(SCORES)
-    assert [contender.has_seed for contender in everyone] == [True, True] + [False] * len(SCORES)
+    assert len({make_strategy(contender.strategy) for contender in everyone}) == 2 + len(SPINE)
+    assert [contender.has_seed for contender in everyone] == [True, True] + [False] * len(SPINE)
 
 
 def test_the_start_of_evolution_takes_part_as_it_is() -> None:

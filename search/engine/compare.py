@@ -19,6 +19,8 @@ from spaces.budget import make_budget
 from spaces.errors import InputError
 from store.store import Store
 
+FIDELITY_TOKENS = 2048  # of the calibration text: answers are compared on unseen text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
@@ -61,7 +63,7 @@ def run_trials(trials: Sequence[Trial], store: Store, watch: Watch) -> Iterator[
     try:
         for number, trial in enumerate(trials):
             shown = _Together(number, len(trials), trial, watch)
-            yield trial, Run(Session(trial.plan, store, pool, shown.see)).outcome()
+            yield trial, Run(Session(trial.plan, store, pool, shown.see), FIDELITY_TOKENS).outcome()
     finally:
         pool.close()
 

@@ -59,16 +59,21 @@ def evaluate_configuration(plan: Plan, store: Store, watch: Watch, configuration
 
 
 class Run:
-    """The steps of one job, in their order."""
+    """The steps of one job, in their order.
 
-    def __init__(self, session: Session) -> None:
+    Answer and baselines are measured on the calibration text at the strategy's own fidelity, or on ``fidelity_tokens``
+    where nobody will look at a front.
+    """
+
+    def __init__(self, session: Session, fidelity_tokens: int | None = None) -> None:
         self.session = session
         self.plan: Plan = session.plan
         self.space = self.plan.problem.space
         self.objective: Objective = self.plan.spec.objective
         self.measured: dict[Configuration, Measured] = {}  # at the highest fidelity
         self.asked_tokens = 0  # by the strategy, whether they were cached or not
-        self.fidelity = self.plan.streams["calibration"].sequences_for(self.plan.strategy.fidelity(self.plan.problem))
+        tokens = fidelity_tokens or self.plan.strategy.fidelity(self.plan.problem)
+        self.fidelity = self.plan.streams["calibration"].sequences_for(tokens)
 
     def outcome(self) -> Outcome:
         """The whole job."""

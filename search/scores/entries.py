@@ -8,10 +8,11 @@ import numpy as np
 
 from evaluators.statistic import Entry
 from search.report import standard_error
+from search.scores.drops import refuse_drops
 from search.scores.score import PREDICTED_KL, Scores
 from search.strategy import Problem
 from spaces.errors import InputError
-from spaces.option import DROP, Quantize
+from spaces.option import Quantize
 from spaces.space import Space
 
 
@@ -51,12 +52,7 @@ def check_gradients(problem: Problem, score: str) -> None:
     Raises:
         InputError: a part may be dropped, or the model runs in float16.
     """
-    for unit in problem.space.units:
-        if DROP in unit.options and len(unit.options) > 1:
-            part = problem.space.layers[unit.layers[0]].name
-            raise InputError(
-                f"score {score} has no number for dropping {part}; use score measured-kl where drop is an option"
-            )
+    refuse_drops(problem, score)
     if problem.dtype == "float16":
         raise InputError(
             f"score {score} needs gradients, which underflow in evaluation.dtype {problem.dtype}; "

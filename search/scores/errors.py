@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from compressors.measure import EntryErrors
+from search.scores.drops import refuse_drops
 from search.scores.score import Scores, Table
 from search.strategy import Asking, Problem
-from spaces.errors import InputError
-from spaces.option import DROP, Option, Quantize
+from spaces.option import Option, Quantize
 
 RELATIVE_ERROR = "relative squared error"
 
@@ -19,14 +19,6 @@ RELATIVE_ERROR = "relative squared error"
 @dataclass(frozen=True, kw_only=True)
 class _Recorded:
     """The sum over a unit's layers of one recorded relative squared error."""
-
-    def check(self, problem: Problem) -> None:
-        for unit in problem.space.units:
-            if DROP in unit.options and len(unit.options) > 1:
-                part = problem.space.layers[unit.layers[0]].name
-                raise InputError(
-                    f"dropping {part} has no recorded error; use score measured-kl where drop is an option"
-                )
 
     def planned_tokens(self, problem: Problem) -> int:
         return 0
@@ -44,6 +36,9 @@ class _Recorded:
 class WeightError(_Recorded):
     """|dW|^2 / |W|^2: how far the weight moved."""
 
+    def check(self, problem: Problem) -> None:
+        refuse_drops(problem, "weight-error")
+
     def score(self, problem: Problem) -> Asking[Scores]:
         yield from ()
         return Scores(costs=self._table(problem, lambda errors: errors.weight), unit=RELATIVE_ERROR)
@@ -52,6 +47,9 @@ class WeightError(_Recorded):
 @dataclass(frozen=True, kw_only=True)
 class OutputError(_Recorded):
     """|dW X|^2 / |W X|^2: how far the layer's output moved on calibration text (L-GreCo, Alimohammadi et al. 2023)."""
+
+    def check(self, problem: Problem) -> None:
+        refuse_drops(problem, "output-error")
 
     def score(self, problem: Problem) -> Asking[Scores]:
         yield from ()

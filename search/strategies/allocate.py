@@ -34,7 +34,7 @@ class Allocate:
         return (yield from self.solver.solve(problem, scores))
 
 
-def _composed(score: str | dict[str, Any], solver: str) -> dict[str, Any]:
+def _composed(score: str, solver: str | dict[str, Any]) -> dict[str, Any]:
     return {"score": score, "solver": solver}
 
 
@@ -52,5 +52,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "clado-gram": _composed("gram", "quadratic"),
     "autoquantize": _composed("gradient-output", "integer-program"),
     "autoscheme": _composed("delta-loss", "knapsack"),
-    "augmented-hessian": _composed("inter-layer", "bisection"),
+    "augmented-hessian": _composed("inter-layer", {"name": "bisection", "tokens": 16_384}),
 }

@@ -21,7 +21,7 @@ from spaces.space import Levels
 
 CHANGES = (2, 8, 16)  # layers that differ from the base
 NUM_CONFIGURATIONS, SMALL_CONFIGURATIONS = 100, 6
-MEASURED_TOKENS = 8192
+MEASURED_TOKENS = 4096
 BUDGET = "budget.nominal_bits_per_weight=3.0"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -83,7 +82,6 @@ class Estimates:
             for start, stop in pieces
         ]
         done: dict[str, Arrays] = {}
-        begun = time.perf_counter()
         for finished in self._pool.run(tasks):
             if finished is not None:
                 start, stop = pieces[finished.index]
@@ -92,8 +90,8 @@ class Estimates:
                     for key, attempt in held:
                         self._store.fail_sample(key.key, self._owner, attempt, finished.error, permanent=False)
                     raise JobError(_failure(statistic, finished.error))
-                seconds = (time.perf_counter() - begun) / len(held)
-                done |= self._keep(held, finished.value, statistic, context, seconds)
+                samples, seconds = finished.value
+                done |= self._keep(held, samples, statistic, context, seconds / len(held))
             self._leases.beat()
             self._on_tick()
         return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,9 +79,11 @@ class Worker:
         """Measure a configuration on sequences ``start`` to ``stop`` of a text."""
         return self._evaluator(text, dense).measure(configuration, start, stop)
 
-    def estimate(self, statistic: Statistic, text: Text, dense: Path, start: int, stop: int) -> Samples:
-        """Samples ``start`` to ``stop`` of a statistic."""
-        return statistic.samples(self._evaluator(text, dense), start, stop)
+    def estimate(self, statistic: Statistic, text: Text, dense: Path, start: int, stop: int) -> tuple[Samples, float]:
+        """Samples ``start`` to ``stop`` of a statistic, and the seconds that they took."""
+        evaluator = self._evaluator(text, dense)
+        begun = time.perf_counter()
+        return statistic.samples(evaluator, start, stop), time.perf_counter() - begun
 
     def _evaluator(self, text: Text, dense: Path) -> Evaluator:
         if text not in self._evaluators:

@@ -34,8 +34,9 @@ class Gram:
     logits by change i alone, centred by the base's own distribution q. That is the Fisher form of the KL divergence
     with the shifts of several changes assumed to add, so it knows every pair from single changes: one forward pass for
     each, where CLADO (Deng et al. 2023, arXiv 2307.05657) measures the loss of every pair, N (N + 1) / 2 of them.
-    Missing are interactions beyond pairs, and what a pair adds that its shifts do not. The base's own residual enters
-    through D_i.
+    Missing are interactions beyond pairs, and what a pair moves that its single shifts do not: where the base is so
+    damaged that this counts (2 bits; 3 on an untrained model), the sum of the D_i alone may predict better. The base's
+    own residual enters through D_i.
 
     ``base`` uniform is the largest uniform choice within the budget's bits, as for measured-kl: nothing is dropped in
     it. ``entries`` entries of the vocabulary are drawn for each token. ``shrink`` multiplies G: below 1 where changes

@@ -59,10 +59,13 @@ class Steps:
         return made
 
     def best_partners(self) -> tuple[np.ndarray, np.ndarray]:  # int64 (N,), float64 (N,)
-        """For each step the later one with which it gains most within the limits, and what both gain; inf: none."""
+        """For each step the one with which it gains most within the limits, and what both gain; inf: none fits.
+
+        Looks at each pair from one side, that of the earlier step, or from both where their chunk is the same.
+        """
         partners, gains = np.zeros(len(self.gains), dtype=np.int64), np.full(len(self.gains), np.inf)
         for steps in self._chunks():
-            later = slice(steps.start, None)  # each pair once
+            later = slice(steps.start, None)
             pairs = self._pair_gains(later, steps)
             for sizes, slack in zip(self.sizes.T, self.slack, strict=True):
                 np.putmask(pairs, sizes[later, None] + sizes[None, steps] > slack, np.inf)

@@ -11,13 +11,13 @@ from evaluators.evaluator import batch_sequences
 from evaluators.sensitivity.logit_shifts import LogitShifts
 from search.baselines import uniform_below
 from search.report import standard_error
-from search.scores.measured import ENOUGH_BITS
+from search.scores.probes import probes, stand_in
 from search.scores.score import Interactions, Scores, first_moves
 from search.strategy import Asking, Problem, sampled
 from spaces.configuration import Configuration
 from spaces.errors import InputError, JobError
-from spaces.option import KEEP, Quantize
-from spaces.space import Levels, Space, Unit
+from spaces.option import KEEP
+from spaces.space import Levels, Space
 from spaces.tables import check_name
 
 FEWEST_SAMPLES = 4  # where there are as many sequences, so that workers share them
@@ -75,7 +75,7 @@ class Gram:
         per_sample = min(batch_sequences(problem.sequence_length), max(1, sequences // FEWEST_SAMPLES))
         return LogitShifts(
             base=space.configure(base),
-            moves=tuple(_changes(space, unit, level) for unit, level in _probes(space, base)),
+            moves=tuple(_changes(space, unit, level) for unit, level in probes(space, base)),
             sequences=sequences // per_sample * per_sample,
             sequences_per_sample=per_sample,
             draws=self.entries,
@@ -118,33 +118,14 @@ def _scores(
 
 def _probe_of_each_move(space: Space, base: Levels) -> np.ndarray:  # int64 (moves,)
     """The number of the probe that says what a move costs; -1 for the levels of the base, which cost nothing."""
-    numbers = {probe: number for number, probe in enumerate(_probes(space, base))}
+    numbers = {probe: number for number, probe in enumerate(probes(space, base))}
     found = []
     for number, unit in enumerate(space.units):
-        wide = _stand_in(unit)
+        wide = stand_in(unit)
         asked = [wide if wide is not None and option == KEEP else level for level, option in enumerate(unit.options)]
         asked[base[number]] = base[number]
         found += [numbers.get((number, level), -1) for level in asked]
     return np.array(found, dtype=np.int64)
-
-
-def _probes(space: Space, base: Levels) -> list[tuple[int, int]]:
-    """(unit, level) of every change to measure."""
-    probes = []
-    for number, unit in enumerate(space.units):
-        skipped = unit.options.index(KEEP) if _stand_in(unit) is not None else None
-        probes += [(number, level) for level in range(len(unit.options)) if level not in (base[number], skipped)]
-    return probes
-
-
-def _stand_in(unit: Unit) -> int | None:
-    """The level of the largest option wide enough to be measured in place of ``keep``, where both are open."""
-    wide = [
-        level
-        for level, option in enumerate(unit.options)
-        if isinstance(option, Quantize) and option.bits_per_code >= ENOUGH_BITS
-    ]
-    return wide[-1] if wide and KEEP in unit.options else None
 
 
 def _changes(space: Space, unit: int, level: int) -> Configuration:

@@ -8,13 +8,12 @@ import numpy as np
 
 from search.baselines import uniform_below
 from search.report import standard_error
+from search.scores.probes import probes, stand_in
 from search.scores.score import Scores
 from search.strategy import Asking, Problem, measured
 from spaces.errors import InputError, JobError
-from spaces.option import KEEP, Option, Quantize
+from spaces.option import KEEP
 from spaces.space import Levels
-
-ENOUGH_BITS = 8  # an option this wide leaves nothing to measure: keep is given its score, and so never chosen over it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +39,13 @@ class MeasuredKL:
         return uniform_below(problem)
 
     def planned_tokens(self, problem: Problem) -> int:
-        return (1 + len(_probes(self.base(problem), problem))) * problem.tokens(self.tokens)
+        return (1 + len(probes(problem.space, self.base(problem)))) * problem.tokens(self.tokens)
 
     def score(self, problem: Problem) -> Asking[Scores]:
         base = self.base(problem)
-        probes = _probes(base, problem)
-        candidates = [base, *(_changed(base, number, level) for number, level in probes)]
-        label = f"{len(probes)} probes of one changed layer"
+        asked = probes(problem.space, base)
+        candidates = [base, *(_changed(base, number, level) for number, level in asked)]
+        label = f"{len(asked)} probes of one changed layer"
         losses = yield from measured(tuple(candidates), problem.tokens(self.tokens), label)
         if not np.isfinite(losses[0]).all():
             raise JobError(
@@ -54,34 +53,15 @@ class MeasuredKL:
                 f"nearest the budget ({problem.budget}), whose loss is infinite; raise the budget or use another score"
             )
         costs, errors = ([np.zeros(len(unit.options)) for unit in problem.space.units] for _ in range(2))
-        for (number, level), loss in zip(probes, losses[1:], strict=True):
+        for (number, level), loss in zip(asked, losses[1:], strict=True):
             costs[number][level] = float((loss - losses[0]).mean())
             errors[number][level] = standard_error(loss - losses[0])
         for table in (costs, errors):
             for row, unit in zip(table, problem.space.units, strict=True):
-                wide = _widest(unit.options)
+                wide = stand_in(unit)
                 if wide is not None:
                     row[unit.options.index(KEEP)] = row[wide]
         return Scores(costs=costs, errors=errors)
-
-
-def _probes(base: Levels, problem: Problem) -> list[tuple[int, int]]:
-    """(unit, level) of every change to measure."""
-    probes = []
-    for number, unit in enumerate(problem.space.units):
-        skipped = unit.options.index(KEEP) if _widest(unit.options) is not None else None
-        probes += [(number, level) for level in range(len(unit.options)) if level not in (base[number], skipped)]
-    return probes
-
-
-def _widest(options: tuple[Option, ...]) -> int | None:
-    """The largest option wide enough to stand for ``keep``, where both are open."""
-    wide = [
-        level
-        for level, option in enumerate(options)
-        if isinstance(option, Quantize) and option.bits_per_code >= ENOUGH_BITS
-    ]
-    return wide[-1] if wide and KEEP in options else None
 
 
 def _changed(base: Levels, unit: int, level: int) -> Levels:

@@ -93,11 +93,13 @@ def show_report(content: dict[str, Any], out: Path | None) -> None:
     for row in [*rows, answer]:
         table.add_row(*_cells(row), style="bold green" if row is answer else None)
     console.print(table)
-    evaluations = content["evaluations"]
+    evaluations, samples = content["evaluations"], content["statistics"]
+    tokens = evaluations["tokens"] + samples["forward_tokens"] + samples["backward_tokens"]
     console.print(f"\n{content['verdict']}", highlight=False)
     console.print(
-        f"{evaluations['computed']:,} evaluations computed, {evaluations['cached']:,} cached, "
-        f"{evaluations['tokens'] / 1e6:.2f} M tokens, {sum(content['seconds'].values()):.0f} s",
+        f"{evaluations['computed']:,} evaluations and {samples['computed']:,} samples of scores computed, "
+        f"{evaluations['cached'] + samples['cached']:,} cached, {tokens / 1e6:.2f} M tokens, "
+        f"{sum(content['seconds'].values()):.0f} s",
         style="dim",
         highlight=False,
     )

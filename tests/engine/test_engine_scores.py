@@ -65,6 +65,30 @@ def test_another_budget_reuses_what_does_not_depend_on_it(job: dict[str, Any], t
     assert other.facts["statistics"]["cached"] > 0
 
 
+class Stopped(Exception):
+    """What ends a run in the middle."""
+
+
+def test_a_score_that_was_stopped_goes_on_where_it_was(job: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_of(job, tmp_path, strategy="fisher")
+
+    def stop(moment: Progress) -> None:
+        if moment.computed >= 4:
+            raise Stopped
+
+    seen: list[Progress] = []
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        with pytest.raises(Stopped):
+            compute_scores(plan, [Fisher()], store, stop)
+        assert store.holders() == set()  # what it held is free again
+        ((again, _),) = compute_scores(plan, [Fisher()], store, seen.append)
+        assert seen[-1].cached >= 4
+        assert seen[-1].computed + seen[-1].cached == 32  # sequences
+        recorded = Recorded(store, plan.context("calibration"), plan.problem.space, "kl")
+        costs = drive(Fisher().score(plan.problem), recorded.answer).costs
+    np.testing.assert_array_equal(np.concatenate(costs), np.concatenate(again.costs))
+
+
 def test_two_workers_compute_what_one_does(job: dict[str, Any], tmp_path: Path) -> None:
     samples = []
     for workers in (1, 2):

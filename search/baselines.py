@@ -55,6 +55,23 @@ def uniform_below(problem: Problem) -> Levels:
     return next((levels for levels in reversed(by_size) if _bits_hold(levels, problem)), by_size[0])
 
 
+def uniform_near(problem: Problem) -> Levels:
+    """Of ``uniform_below`` and ``uniform_above`` the one nearer to the budget's bits, the larger of two equally near.
+
+    The dense model is near to nothing: single changes of it tell little of a compressed one.
+    """
+    space, below, above = problem.space, uniform_below(problem), uniform_above(problem)
+    if above == space.kept or not _bits_hold(below, problem):
+        return below
+    smaller, larger = space.measure(below), space.measure(above)
+
+    def is_nearer_above(measure: str, limit: int) -> bool:
+        return 2 * limit >= int(getattr(smaller, measure)) + int(getattr(larger, measure))
+
+    bits = [limit for limit in problem.budget.limits if limit.measure in BIT_MEASURES]
+    return above if all(is_nearer_above(limit.measure, limit.limit) for limit in bits) else below
+
+
 def _bits_hold(levels: Levels, problem: Problem) -> bool:
     measures = problem.space.measure(levels)
     return all(limit.holds(measures) for limit in problem.budget.limits if limit.measure in BIT_MEASURES)

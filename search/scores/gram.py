@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluators.evaluator import batch_sequences
 from evaluators.sensitivity.logit_shifts import LogitShifts
-from search.baselines import uniform_below
+from search.baselines import uniform_near
 from search.report import standard_error
 from search.scores.probes import probes, stand_in
 from search.scores.score import Interactions, Scores, first_moves
@@ -38,11 +38,11 @@ class Gram:
     damaged that this counts (2 bits; 3 on an untrained model), the sum of the D_i alone may predict better. The base's
     own residual enters through D_i.
 
-    ``base`` uniform is the largest uniform choice within the budget's bits, as for measured-kl: nothing is dropped in
-    it. ``entries`` entries of the vocabulary are drawn for each token. ``shrink`` multiplies G: below 1 where changes
-    are so large that the Fisher form overstates them. Where eight bits are open, they are measured in place of keep.
-    Forward passes: one for each unit and option, and two. Whole samples are read, so that less than a fifth of
-    ``tokens`` may stay unread.
+    ``base`` uniform is the uniform choice nearest to the budget's bits, as for measured-kl: nothing is dropped in
+    it. ``entries`` entries of the vocabulary are drawn for each token. ``shrink`` multiplies G: below 1 where
+    changes are so large that the Fisher form overstates them. Where eight bits are open, they are measured in place
+    of keep. Cost: forward passes over ``tokens``, one for each unit and option, and two. Whole samples are read, so
+    that less than a fifth of ``tokens`` may stay unread.
     """
 
     tokens: int = 2048
@@ -67,7 +67,7 @@ class Gram:
 
     def base_levels(self, problem: Problem) -> Levels:
         """Where the changes are measured from."""
-        return uniform_below(problem) if self.base == "uniform" else problem.space.kept
+        return uniform_near(problem) if self.base == "uniform" else problem.space.kept
 
     def statistic(self, problem: Problem) -> LogitShifts:
         """What is asked of the workers."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.baselines import uniform_below
+from search.baselines import uniform_near
 from search.report import standard_error
 from search.scores.probes import probes, stand_in
 from search.scores.score import Scores
@@ -20,9 +20,10 @@ from spaces.space import Levels
 class MeasuredKL:
     """loss(base + one change) - loss(base), on the first ``tokens`` tokens (AdaQuant, Hubara et al. 2021, section 3.3).
 
-    The base is the largest uniform choice within the budget's bits, not the dense model: near the answer, the single
-    changes add up better. Nothing is dropped in it, since changes inside a dropped part do not show, so it may keep
-    more parts than the budget lets. One evaluation for each unit and option beside the base's own.
+    The base is the uniform choice nearest to the budget's bits, above or below it, not the dense model: near the
+    answer, the single changes add up better. Nothing is dropped in it, since changes inside a dropped part do not
+    show, so it may keep more parts than the budget lets. One evaluation for each unit and option beside the base's
+    own.
     """
 
     tokens: int = 2048
@@ -36,7 +37,7 @@ class MeasuredKL:
 
     def base(self, problem: Problem) -> Levels:
         """Where the changes are measured from."""
-        return uniform_below(problem)
+        return uniform_near(problem)
 
     def planned_tokens(self, problem: Problem) -> int:
         return (1 + len(probes(problem.space, self.base(problem)))) * problem.tokens(self.tokens)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from synthetic_search import make_problem, quantize, tiny_space
 
-from search.baselines import baselines, best_uniform, uniform_above, uniform_below
+from search.baselines import baselines, best_uniform, uniform_above, uniform_below, uniform_near
 from search.strategy import Problem
 from spaces.option import DROP, parse_option
 from spaces.space import Levels
@@ -143,4 +143,19 @@ def test_above_and_below_enclose_the_budget_and_drop_nothing() -> None:
     assert slugs(problem, uniform_above(problem)) - {"keep"} == {"rtn-int3-g32-asym"}
     assert dropped(problem, uniform_below(problem)) == dropped(problem, uniform_above(problem)) == []
     drops = with_budget({"dropped_mlps": 1}, DropSpec())
-    assert uniform_below(drops) == uniform_above(drops) == drops.space.kept
+    assert uniform_below(drops) == uniform_above(drops) == uniform_near(drops) == drops.space.kept
+
+
+@pytest.mark.parametrize(
+    ("budget", "bits"),
+    [
+        ({"nominal_bits_per_weight": 2.49}, 2),
+        ({"nominal_bits_per_weight": 2.5}, 3),
+        ({"nominal_bits_per_weight": 3.6}, 4),
+        ({"nominal_bits_per_weight": 6}, 4),  # the next one above is the dense model
+        ({"nominal_bits_per_weight": 2.5, "size": "1GB"}, 3),
+    ],
+)
+def test_the_nearest_uniform_choice_may_lie_above_the_budget(budget: dict[str, object], bits: int) -> None:
+    problem = make_problem(tiny_space(1, quantize(2, 3, 4)), budget)
+    assert slugs(problem, uniform_near(problem)) == {f"rtn-int{bits}-g32-asym"}

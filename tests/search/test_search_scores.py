@@ -60,10 +60,11 @@ def test_the_measured_table_is_the_change_of_the_loss(budget: dict[str, object],
             assert cost == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
-def test_the_base_is_the_uniform_choice_below_the_budget_with_nothing_dropped() -> None:
-    problem = with_budget({"nominal_bits_per_weight": 3.7, "dropped_mlps": 1}, FOUR, DropSpec())
+@pytest.mark.parametrize(("bits", "near"), [(2.0, 2), (2.4, 2), (2.5, 3), (3.0, 3), (3.4, 3), (3.7, 4), (7.0, 4)])
+def test_the_base_is_the_uniform_choice_nearest_the_budget_with_nothing_dropped(bits: float, near: int) -> None:
+    problem = with_budget({"nominal_bits_per_weight": bits, "dropped_mlps": 1}, FOUR, DropSpec())
     chosen = [unit.options[level] for unit, level in zip(problem.space.units, MeasuredKL().base(problem), strict=True)]
-    assert {option.bits_per_code for option in chosen if isinstance(option, Quantize)} == {3}
+    assert {option.bits_per_code for option in chosen if isinstance(option, Quantize)} == {near}
     assert {option for option in chosen if not isinstance(option, Quantize)} == {KEEP}
 
 

@@ -238,12 +238,14 @@ def main() -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(standalone_mode=True)
-    except LayerpressError as error:
+    except (Exception, interruption.Interrupted) as error:
+        if interruption.was_pressed():
+            console.print("[yellow]interrupted:[/] what was finished is kept; the same command goes on from there")
+            sys.exit(interruption.EXIT_CODE)
+        if not isinstance(error, LayerpressError):
+            raise
         console.print(f"[bold red]error:[/] {_escaped(str(error))}")
         sys.exit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED)
-    except interruption.Interrupted:
-        console.print("[yellow]interrupted:[/] what was finished is kept; the same command goes on from there")
-        sys.exit(interruption.EXIT_CODE)
 
 
 def _escaped(text: str) -> str:

@@ -18,6 +18,11 @@ def listen() -> None:
     signal.signal(signal.SIGINT, _interrupt)
 
 
+def was_pressed() -> bool:
+    """Whether Ctrl-C was pressed: what a command dies of afterwards, in whatever library, it dies of that."""
+    return signal.getsignal(signal.SIGINT) is _end_at_once
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGINT, _end_at_once)
     raise Interrupted

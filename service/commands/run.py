@@ -15,7 +15,7 @@ from search.engine.plan import Plan, make_plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
 from service.home import home_folder, store_url
-from service.interruption import Interrupted
+from service.interruption import was_pressed
 from service.jobfile import read_job
 from service.outputs import check_out, full_report, write_outputs
 from service.watching import watching
@@ -71,12 +71,12 @@ def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> d
         outcome = run_job(plan, store, watched)
         content = {"job": record.id, **full_report(plan, outcome)}
         write_outputs(out, content, plan, outcome)
-    except Interrupted:
-        store.finish_job(record.id, "interrupted", "interrupted by the user")
-        raise
     except BaseException as error:  # a bug as well: no job is left running by one that has ended
-        message = str(error) if isinstance(error, LayerpressError) else f"an error nobody foresaw: {error!r}"
-        store.finish_job(record.id, "failed", message)
+        if was_pressed():
+            store.finish_job(record.id, "interrupted", "interrupted by the user")
+        else:
+            message = str(error) if isinstance(error, LayerpressError) else f"an error nobody foresaw: {error!r}"
+            store.finish_job(record.id, "failed", message)
         raise
     store.finish_job(record.id, "succeeded", outcome.verdict, content)
     return content

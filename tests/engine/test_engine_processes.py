@@ -105,8 +105,8 @@ def test_ctrl_c_twice_ends_at_once(job: dict[str, Any], tmp_path: Path) -> None:
     wait_until(lambda: len(done(home)) >= 1, process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, errors
 
 
 @pytest.mark.slow

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from service import cli
+from service.interruption import Interrupted, was_pressed
 
 ROOT = Path(__file__).parents[2]
 MODEL = "examples/reference-model"
@@ -20,7 +25,9 @@ def layerpress(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
 
 
-@pytest.mark.parametrize("command", ["run", "space", "evaluate", "import", "export", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "space", "evaluate", "solve", "compare", "sensitivity", "import", "export", "doctor"]
+)
 def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
     shown = layerpress(command, "--help", home=tmp_path)
     assert shown.returncode == 0
@@ -80,3 +87,20 @@ def test_bad_input_is_one_message_and_exit_code_2(arguments: list[str], message:
     assert ended.stderr.count("error:") == 1
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
+
+
+def test_what_a_command_dies_of_after_ctrl_c_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def library(*_: object, **__: object) -> None:  # swallows the interruption and fails by it later
+        with suppress(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        raise SystemError("returned a result with an exception set")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(cli, "app", library)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert not was_pressed()

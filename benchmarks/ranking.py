@@ -10,10 +10,10 @@ from scipy.stats import spearmanr
 from benchmarks.bench import Bench
 from benchmarks.document import table
 from search.baselines import uniform_below
-from search.engine.compare import compute_scores
 from search.engine.evaluations import Evaluations
 from search.engine.plan import Plan
 from search.engine.pool import Pool
+from search.engine.scoring import compute_scores
 from search.scores.score import SCORES, Scores
 from search.settings import make_score
 from spaces.errors import InputError

@@ -13,7 +13,7 @@ from typing import cast
 from benchmarks.bench import Bench
 from benchmarks.document import DOCUMENT, renew
 from benchmarks.machine import describe_machine
-from service.commands.run import silence_libraries
+from service.commands.planning import silence_libraries
 from service.home import home_folder, store_url
 from spaces.errors import InputError, LayerpressError
 from spaces.tables import check_name, load

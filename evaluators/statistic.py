@@ -34,12 +34,6 @@ class Passes:
     def __mul__(self, count: int) -> Passes:
         return Passes(forward_tokens=self.forward_tokens * count, backward_tokens=self.backward_tokens * count)
 
-    def __add__(self, other: Passes) -> Passes:
-        return Passes(
-            forward_tokens=self.forward_tokens + other.forward_tokens,
-            backward_tokens=self.backward_tokens + other.backward_tokens,
-        )
-
     @property
     def total_tokens(self) -> int:
         return self.forward_tokens + self.backward_tokens

@@ -27,7 +27,8 @@ def check_sweep(problem: Problem) -> None:
 def sweep(problem: Problem, num_points: int) -> list[tuple[str, Levels]]:
     """(name, levels) at ``num_points`` budgets spread evenly between the smallest and the largest compressed size.
 
-    Each is the exact least sum of relative output errors under its budget (``output-error`` x ``knapsack``).
+    Each is the exact least sum of relative output errors under its budget (``output-error`` x ``knapsack``); those that
+    break a constraint of the job are left out.
     """
     space, limit = problem.space, problem.budget.limits[0]
     compressed = [[n for n, option in enumerate(unit.options) if option != KEEP] or [0] for unit in space.units]
@@ -38,6 +39,8 @@ def sweep(problem: Problem, num_points: int) -> list[tuple[str, Levels]]:
     for number in range(num_points):
         value = low + (high - low) * (number + 1) // (num_points + 1)
         budget = Budget(limits=(replace(limit, limit=value),))
-        levels = solve_knapsack(replace(problem, budget=budget), scores)
-        found.setdefault(levels, f"output-error x knapsack at {BUDGETS[limit.name].show(value, space)}")
+        at_budget = replace(problem, budget=budget)
+        levels = solve_knapsack(at_budget, scores)
+        if at_budget.holds(levels):
+            found.setdefault(levels, f"output-error x knapsack at {BUDGETS[limit.name].show(value, space)}")
     return [(name, levels) for levels, name in found.items()]

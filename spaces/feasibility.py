@@ -82,13 +82,6 @@ def conflict(space: Space, bounds: Sequence[Bound]) -> tuple[int, ...]:
     return tuple(clash)
 
 
-def smallest_with(space: Space, measure: str, bounds: Sequence[Bound]) -> int | None:
-    """The smallest value of ``measure`` found where ``bounds`` hold, reached by a configuration; None if none was."""
-    kept = int(getattr(space.kept_measures, measure))
-    excess = least_excess(space, (measure, kept), bounds)
-    return None if excess is None else kept + excess
-
-
 def least_excess(space: Space, bound: Bound, others: Sequence[Bound]) -> int | None:
     """By how much ``bound`` must be exceeded where ``others`` hold: the least found, by a configuration, if any."""
     program, row = _program(space), _row(space, bound)

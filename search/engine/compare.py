@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.engine.answers import drive
 from search.engine.plan import Plan
 from search.engine.pool import Pool
 from search.engine.progress import Progress, Watch
 from search.engine.run import Run
 from search.engine.session import Session
 from search.report import Outcome
-from search.scores.score import Score, Scores
 from search.settings import make_strategy, name_of
 from spaces.budget import make_budget
 from spaces.errors import InputError
@@ -84,25 +82,3 @@ class _Together:
             return
         named = f"{label}: {moment.phase}"
         self.watch(replace(moment, phase="search", label=named, done=self.number, total=self.total, unit="runs"))
-
-
-def compute_scores(plan: Plan, scores: Sequence[Score], store: Store, watch: Watch) -> list[tuple[Scores, int]]:
-    """What each score says of the space, and the tokens it asked for; nothing is solved.
-
-    Raises:
-        InputError, JobError: as ``run_job``.
-    """
-    pool = Pool(plan.worker_setup(), plan.spec.workers)
-    try:
-        run = Run(Session(plan, store, pool, watch))
-        run.session.materials(plan.entries())
-        with run.session.phase("search"):
-            run.session.show(total=sum(score.planned_tokens(plan.problem) for score in scores), unit="tokens")
-            return [_computed(score, run) for score in scores]
-    finally:
-        pool.close()
-
-
-def _computed(score: Score, run: Run) -> tuple[Scores, int]:
-    before = run.asked_tokens
-    return drive(score.score(run.plan.problem), run.answer), run.asked_tokens - before

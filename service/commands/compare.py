@@ -14,20 +14,17 @@ from rich.console import Console
 from rich.table import Table
 
 from search.engine.compare import Trial, make_trials, run_trials
-from search.engine.plan import Plan, make_plan
+from search.engine.plan import Plan
 from search.report import Measured, Objective, Outcome, describe, losses, paired, shown, standard_error
 from search.strategies.allocate import PRESETS
-from service.commands.run import silence_libraries
-from service.home import home_folder, store_url
+from service.commands.planning import planned
 from service.jobfile import read_job
-from service.outputs import check_out, write_files
+from service.outputs import write_files
 from service.pictures.comparison import Comparison, ComparisonPoint, Line, comparison_csv
 from service.pictures.comparison_page import draw_comparison_page
 from service.pictures.comparison_png import draw_comparison_png
-from service.watching import watching
 from spaces.budget import show_size
 from spaces.errors import InputError
-from store.store import Store
 
 ALL = "all"
 UNIFORM = "best uniform choice"
@@ -48,12 +45,8 @@ def compare_command(
     Raises:
         InputError, JobError: the job does not read, a method does not fit, or measuring failed.
     """
-    silence_libraries()
     spec = read_job(job, changes)
-    home = home_folder()
-    check_out(out)
-    with Store.open(store_url(store_asked, home)) as store, watching(quiet=quiet) as watch:
-        plan = make_plan(spec, home, watch)
+    with planned(spec, store_asked, out=out, quiet=quiet) as (plan, store, watch):
         asked = parse_budgets(budgets, plan.spec.budget)
         trials, left_out = _trials(plan, methods, asked)
         found = list(run_trials(trials, store, watch))

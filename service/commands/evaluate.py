@@ -8,16 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from search.engine.plan import make_plan
 from search.engine.run import evaluate_configuration
 from search.report import entry
 from service.commands.exchange import read_for_space, read_text
-from service.commands.run import silence_libraries
-from service.home import home_folder, store_url
+from service.commands.planning import planned
 from service.jobfile import read_job
-from service.watching import watching
 from spaces.budget import show_size
-from store.store import Store
 
 
 def evaluate_command(
@@ -28,12 +24,9 @@ def evaluate_command(
     Raises:
         InputError, JobError: the job or the configuration does not read, or measuring failed.
     """
-    silence_libraries()
     spec = read_job(job, changes)
     text = read_text(configuration)
-    home = home_folder()
-    with Store.open(store_url(store_asked, home)) as store, watching(quiet=quiet) as watch:
-        plan = make_plan(spec, home, watch)
+    with planned(spec, store_asked, quiet=quiet) as (plan, store, watch):
         chosen = read_for_space(text, plan.problem.space)
         outcome = evaluate_configuration(plan, store, watch, chosen, configuration.name)
     measures = plan.problem.space.measure_options(dict(chosen.options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from search.engine.plan import Plan, make_plan
+from search.engine.plan import Plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
-from service.home import home_folder, store_url
+from service.commands.planning import planned
 from service.interruption import was_pressed
 from service.jobfile import read_job
-from service.outputs import check_out, full_report, write_outputs
-from service.watching import watching
+from service.outputs import full_report, write_outputs
 from spaces.budget import show_size
 from spaces.errors import LayerpressError
 from store.store import Store
@@ -32,27 +30,13 @@ def run_command(
     Raises:
         InputError, JobError: see ``make_plan``, ``run_job`` and ``write_outputs``.
     """
-    silence_libraries()
     spec = read_job(job, changes)
-    home = home_folder()
-    check_out(out)
-    with Store.open(store_url(store_asked, home)) as store:
-        with watching(quiet=quiet) as watch:
-            plan = make_plan(spec, home, watch)
-            content = _recorded(plan, store, out, watch, spec.name or job.stem)
-        if as_json:
-            sys.stdout.write(json.dumps(content, indent=2) + "\n")
-        else:
-            show_report(content, out)
-
-
-def silence_libraries() -> None:
-    """Progress bars and advice of the libraries below have no place in ours."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.getLogger("datasets").setLevel(logging.ERROR)
+    with planned(spec, store_asked, out=out, quiet=quiet) as (plan, store, watch):
+        content = _recorded(plan, store, out, watch, spec.name or job.stem)
+    if as_json:
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        show_report(content, out)
 
 
 def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> dict[str, Any]:

@@ -10,24 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-from search.engine.compare import compute_scores
-from search.engine.plan import Plan, make_plan
+from search.engine.plan import Plan
 from search.engine.resolve import score_of
+from search.engine.scoring import compute_scores
 from search.scores.score import SCORES, Score, Scores, Table, name_of_score
 from search.settings import make_score
-from service.commands.run import silence_libraries
-from service.home import home_folder, store_url
+from service.commands.planning import planned
 from service.jobfile import read_job
-from service.outputs import check_out, write_files
+from service.outputs import write_files
 from service.pictures.figure import Layer
 from service.pictures.heatmap import Heatmap, heatmap_csv
 from service.pictures.heatmap_page import draw_heatmap_page
 from service.pictures.heatmap_png import draw_heatmap_png
-from service.watching import watching
 from spaces.errors import InputError
 from spaces.option import Option
 from spaces.space import Space
-from store.store import Store
 
 ALL = "all"
 
@@ -46,12 +43,8 @@ def sensitivity_command(
     Raises:
         InputError, JobError: the job does not read, a score does not fit, or computing it failed.
     """
-    silence_libraries()
     spec = read_job(job, changes)
-    home = home_folder()
-    check_out(out)
-    with Store.open(store_url(store_asked, home)) as store, watching(quiet=quiet) as watch:
-        plan = make_plan(spec, home, watch)
+    with planned(spec, store_asked, out=out, quiet=quiet) as (plan, store, watch):
         scores, left_out = _scores(plan, asked)
         found = compute_scores(plan, scores, store, watch)
     heatmaps = {

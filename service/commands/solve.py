@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from search.engine.plan import Plan, in_nats, make_plan
+from search.engine.plan import Plan, in_nats
 from search.engine.progress import Watch
 from search.engine.resolve import Resolve, resolve, resolve_and_measure, score_of
 from search.report import describe
@@ -19,10 +19,9 @@ from search.scores.score import name_of_score
 from search.settings import make_score, make_solver
 from search.spec import JobSpec, read_spec
 from search.strategy import Problem
-from service.commands.run import show_report, silence_libraries
-from service.home import home_folder, store_url
-from service.outputs import check_out, full_report, source_hashes, write_configuration, write_outputs
-from service.watching import watching
+from service.commands.planning import planned
+from service.commands.run import show_report
+from service.outputs import full_report, source_hashes, write_configuration, write_outputs
 from spaces.budget import make_budget, show_size
 from spaces.errors import InputError
 from store.store import Store
@@ -62,15 +61,10 @@ def solve_command(asked: Request, store_asked: str | None, *, as_json: bool, qui
     Raises:
         InputError, JobError: the run does not read, its scores are gone, or the budget cannot be met.
     """
-    silence_libraries()
     if asked.max_loss is not None and not asked.max_loss > 0:
         raise InputError(f"max_loss must be above 0, got {asked.max_loss:g}; write, say, --max-loss 0.05")
     spec, hashes = _read_run(asked.run)
-    home = home_folder()
-    if asked.out is not None:
-        check_out(asked.out)
-    with Store.open(store_url(store_asked, home)) as store, watching(quiet=quiet or not asked.measure) as watch:
-        plan = make_plan(spec, home, watch)
+    with planned(spec, store_asked, out=asked.out, quiet=quiet or not asked.measure) as (plan, store, watch):
         _check_same(plan, hashes, asked.run)
         content = _solved(plan, asked, store, watch)
     if as_json:
@@ -111,7 +105,8 @@ def _solved(plan: Plan, asked: Request, store: Store, watch: Watch) -> dict[str,
     if asked.measure:
         outcome = resolve_and_measure(plan, problem, strategy, store, watch)
         own = replace(plan, problem=problem, spec=plan.spec.model_copy(update={"budget": budget, "strategy": "solve"}))
-        content = {**method, **full_report(own, outcome)}
+        # the run's own spec: this folder can be solved again, from the same scores
+        content = {**method, **full_report(own, outcome), "spec": plan.spec.model_dump(mode="json")}
         if asked.out is not None:
             write_outputs(asked.out, content, own, outcome)
         return content

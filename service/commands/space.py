@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search.spec import SpaceModel
-from service.commands.run import silence_libraries
+from service.commands.planning import silence_libraries
 from service.jobfile import read_job
 from spaces.budget import BUDGETS, feasible_range, show_size
 from spaces.build import build_space

@@ -80,6 +80,9 @@ def test_a_solved_answer_is_measured_beside_the_plain_choices(finished: Path) ->
     assert content["found"]["kl_validation"] > 0
     assert content["baselines"]
     assert json.loads((finished / "measured" / "report.json").read_text()) == content
+    again = layerpress("solve", finished / "measured", *asked[2:], home=finished / "home")
+    assert again.returncode == 0, again.stderr  # the folder of a solved run is one that can be solved
+    assert json.loads(again.stdout)["answer"]["configuration_id"] == alone["answer"]["configuration_id"]
 
 
 @pytest.mark.slow

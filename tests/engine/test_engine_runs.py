@@ -78,6 +78,19 @@ def test_a_sweep_gives_a_front_around_the_answer(job: dict[str, Any], tmp_path: 
     assert len(outcome.front) >= 4
 
 
+def test_a_sweep_leaves_out_what_breaks_a_constraint(job: dict[str, Any], tmp_path: Path) -> None:
+    changes = {
+        "strategy": "output-error:integer-program",
+        "front_points": 5,
+        "constraints": [{"at_most": 0, "option": "*int2*", "layers": "*.v_proj"}],
+    }
+    plan, outcome, _ = run({**job, **changes}, tmp_path)
+    assert len(outcome.evaluated) > len(outcome.baselines) + 1
+    for measured in outcome.evaluated:
+        assert all("int2" not in option.slug for name, option in measured.configuration.options if "v_proj" in name)
+    assert plan.problem.holds(plan.problem.space.levels(outcome.answer.configuration))
+
+
 @pytest.mark.parametrize("objective", ["kl", "perplexity"])
 def test_dropping_under_either_objective(job: dict[str, Any], tmp_path: Path, objective: str) -> None:
     changes = {

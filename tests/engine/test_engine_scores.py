@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from search.engine.answers import Recorded, drive
-from search.engine.compare import compute_scores, make_trials, run_trials
+from search.engine.compare import make_trials, run_trials
 from search.engine.estimates import cut_runs, sample_keys
 from search.engine.plan import Plan, make_plan
 from search.engine.progress import Progress
 from search.engine.resolve import Resolve, resolve, resolve_and_measure, score_of
 from search.engine.run import run_job
+from search.engine.scoring import compute_scores
 from search.report import Outcome
 from search.scores.errors import OutputError
 from search.scores.fisher import Fisher

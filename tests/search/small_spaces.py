@@ -10,9 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 from synthetic_search import all_levels, hidden_units, make_problem, quantize, tiny_space
 
+from search.engine.answers import drive
 from search.scores.score import Scores
 from search.solvers.solver import Solver
-from search.strategy import Asking, Problem
+from search.strategy import Asking, Problem, Question
 from spaces.budget import Budget, Limit, extremes
 from spaces.option import DROP, parse_option
 from spaces.space import Levels, Space
@@ -92,13 +93,11 @@ def limits(draw: st.DrawFn, space: Space, measure: str) -> Limit:
 def answer_of(solver: Solver, problem: Problem, costs: list[np.ndarray]) -> Levels:
     """What a solver that asks nothing picks; checked first, as a job does."""
     solver.check(problem)
-    search = solver.solve(problem, Scores(costs=costs))
-    try:
-        asked = next(search)
-    except StopIteration as stop:
-        answer: Levels = stop.value
-        return answer
-    raise AssertionError(f"asked {asked}")
+
+    def refuse(question: Question) -> list[np.ndarray]:
+        raise AssertionError(f"asked {question}")
+
+    return drive(solver.solve(problem, Scores(costs=costs)), refuse)
 
 
 @dataclass(frozen=True, kw_only=True)

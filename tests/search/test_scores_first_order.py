@@ -13,6 +13,7 @@ from evaluators.sensitivity.delta_loss import DeltaLossSums
 from evaluators.sensitivity.fisher import FisherProducts
 from evaluators.sensitivity.gradient_output import GradientOutputSquares
 from evaluators.statistic import Statistic
+from search.engine.answers import drive
 from search.scores.delta_loss import DeltaLoss
 from search.scores.fisher import Fisher
 from search.scores.gradient_output import GradientOutput, falling
@@ -45,12 +46,7 @@ def asked(score: Score, problem: Problem) -> Estimate:
 
 
 def answered(score: Score, problem: Problem, name: str, values: np.ndarray) -> Scores:
-    running = score.score(problem)
-    next(running)
-    with pytest.raises(StopIteration) as stop:
-        running.send({name: values})
-    scores: Scores = stop.value.value
-    return scores
+    return drive(score.score(problem), lambda question: {name: values})
 
 
 def drawn(statistic: Statistic, count: int) -> np.ndarray:  # (count, entries)

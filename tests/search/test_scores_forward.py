@@ -13,6 +13,7 @@ from evaluators.sensitivity.entropy import EntropyChanges
 from evaluators.sensitivity.noise import NoiseResponse
 from evaluators.sensitivity.similarity import ResidualTurns
 from evaluators.sensitivity.spectrum import OperatorErrors
+from search.engine.answers import drive
 from search.scores.activation_entropy import ActivationEntropy
 from search.scores.cosine_similarity import CosineSimilarity
 from search.scores.inter_layer import InterLayer
@@ -44,12 +45,7 @@ def asked(score: Score, problem: Problem) -> Estimate:
 
 
 def answered(score: Score, problem: Problem, name: str, values: np.ndarray) -> Scores:
-    running = score.score(problem)
-    next(running)
-    with pytest.raises(StopIteration) as stop:
-        running.send({name: values})
-    scores: Scores = stop.value.value
-    return scores
+    return drive(score.score(problem), lambda question: {name: values})
 
 
 def names_of(problem: Problem, unit: Unit) -> list[str]:

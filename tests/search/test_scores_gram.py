@@ -11,11 +11,12 @@ from synthetic_search import SEQUENCE_TOKENS, make_problem, quantize, tiny_space
 
 from evaluators.sensitivity.logit_shifts import LogitShifts
 from evaluators.statistic import Samples
+from search.engine.answers import drive
 from search.scores.gram import Base, Gram
 from search.scores.score import Scores, first_moves
 from search.settings import make_strategy
 from search.strategies.allocate import Allocate
-from search.strategy import Estimate, Problem
+from search.strategy import Estimate, Problem, Question
 from spaces.configuration import Configuration
 from spaces.errors import InputError, JobError
 from spaces.option import DROP, KEEP, Quantize
@@ -25,17 +26,15 @@ Answer = Callable[[LogitShifts], Samples]
 
 
 def driven(problem: Problem, by: Gram, answer: Answer) -> Scores:
-    running = by.score(problem)
-    question = next(running)
-    assert isinstance(question, Estimate)
-    assert isinstance(question.statistic, LogitShifts)
-    assert question.start == 0
-    samples = answer(question.statistic)
-    assert {len(array) for array in samples.values()} == {question.stop}
-    with pytest.raises(StopIteration) as stop:
-        running.send(samples)
-    scores: Scores = stop.value.value
-    return scores
+    def checked(question: Question) -> dict[str, np.ndarray]:
+        assert isinstance(question, Estimate)
+        assert isinstance(question.statistic, LogitShifts)
+        assert question.start == 0
+        samples = answer(question.statistic)
+        assert {len(array) for array in samples.values()} == {question.stop}
+        return samples
+
+    return drive(by.score(problem), checked)
 
 
 def made_up(statistic: LogitShifts) -> dict[str, np.ndarray]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_search import all_levels, hidden_units, limit, make_problem, quantize, tiny_space
+from small_spaces import SPACES, cost_of, cost_tables, space_named
+from synthetic_search import all_levels, limit, make_problem, quantize, tiny_space
 
 from search.mutation import group_units
 from search.settings import make_strategy
@@ -19,49 +18,14 @@ from search.solvers.families import families
 from search.strategy import Problem
 from spaces.budget import Budget, extremes
 from spaces.errors import InputError, JobError
-from spaces.option import DROP, Quantize, parse_option
-from spaces.space import Levels, Space
+from spaces.option import Quantize, parse_option
+from spaces.space import Space
 from spaces.spec import DropSpec
-
-EVERY_PART = DropSpec(parts=("attention", "mlp", "block"))
-SPACES: dict[str, Callable[[], Space]] = {
-    "weights": lambda: tiny_space(1, quantize(2, 3, 4, layers=["*.q_proj", "*.v_proj", "*.down_proj"])),
-    "ties": lambda: tiny_space(1, quantize(2, 4), ties="vllm", exclude=("*.o_proj",)),
-    "pins": lambda: tiny_space(
-        1, quantize(2, 4, layers=["*attn*"]), pin={"*.k_proj": parse_option("rtn-int3-g32-asym")}
-    ),
-    "parts": lambda: tiny_space(2, EVERY_PART),
-    "nested": lambda: tiny_space(1, EVERY_PART, quantize(2, 4, layers=["*.q_proj", "*.k_proj", "*.down_proj"])),
-    "pinned drop": lambda: tiny_space(
-        1,
-        EVERY_PART,
-        quantize(2, 4, layers=["*.q_proj", "*.up_proj"]),
-        pin={"*.self_attn": DROP, "*.k_proj": parse_option("rtn-int8-g32-asym")},
-    ),
-}
-
-
-@cache
-def space_named(name: str) -> Space:
-    return SPACES[name]()
-
-
-def cost_of(space: Space, costs: list[np.ndarray], levels: Levels) -> float:
-    """The sum over the units that are there: what lies in a dropped part costs nothing."""
-    hidden = hidden_units(space, levels)
-    return float(sum(costs[n][level] for n, level in enumerate(levels) if n not in hidden))
 
 
 def least_cost(problem: Problem, costs: list[np.ndarray]) -> float:
     fitting = (levels for levels in all_levels(problem.space) if problem.holds(levels))
     return min((cost_of(problem.space, costs, levels) for levels in fitting), default=np.inf)
-
-
-@st.composite
-def cost_tables(draw: st.DrawFn, space: Space) -> list[np.ndarray]:
-    """Small whole numbers, so that ties are frequent; some negative, as measured scores may be."""
-    number = st.integers(-2, 6).map(float)
-    return [np.array([draw(number) for _ in unit.options]) for unit in space.units]
 
 
 @pytest.mark.parametrize("measure", ["stored_bits", "nominal_bits", "parameters", "attentions"])
@@ -129,14 +93,19 @@ def test_limits_that_pull_the_same_units_apart_are_settled_exactly(name: str, da
 def test_a_closed_option_is_never_chosen() -> None:
     space = space_named("weights")
     problem = make_problem(space, {"nominal_bits_per_weight": 32})
-    costs = [np.array([0.0, 5.0, 4.0, np.inf]), np.array([np.inf, 0.0, 1.0, 1.0]), np.array([3.0, 2.0, np.inf, np.inf])]
-    assert solve_knapsack(problem, costs) == (0, 1, 1)
+    costs = [
+        np.array([0.0, 5.0, 4.0, np.inf]),
+        np.array([np.inf, 0.0, 1.0, 1.0]),
+        np.array([3.0, 2.0, np.inf, np.inf]),
+        np.array([np.inf, np.inf, 1.0, 0.5]),
+    ]
+    assert solve_knapsack(problem, costs) == (0, 1, 1, 3)
 
 
 def test_of_equal_costs_the_smaller_size_wins() -> None:
     space = space_named("weights")
     problem = make_problem(space, {"nominal_bits_per_weight": 32})
-    assert solve_knapsack(problem, [np.zeros(4)] * 3) == (0, 0, 0)
+    assert solve_knapsack(problem, [np.zeros(4)] * 4) == (0, 0, 0, 0)
 
 
 def test_a_family_lists_its_choices_with_their_true_sizes_and_costs() -> None:

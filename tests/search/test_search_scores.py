@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from synthetic_search import SyntheticLoss, make_problem, quantize, recorded_errors, tiny_space
 
+from search.engine.answers import drive
 from search.scores.errors import OutputError, WeightError
 from search.scores.measured import MeasuredKL
-from search.scores.score import Score, Scores, Table
-from search.strategy import Ask, Problem
+from search.scores.score import Score, Table
+from search.strategy import Ask, Losses, Problem, Question
 from spaces.errors import InputError, JobError
 from spaces.option import DROP, KEEP, Quantize
 from spaces.spec import DropSpec
@@ -26,14 +27,13 @@ def with_budget(budget: dict[str, object], *options: Any, **spec: Any) -> Proble
 
 def score(problem: Problem, by: Score, loss: SyntheticLoss) -> tuple[Table, list[Ask]]:
     asks: list[Ask] = []
-    running = by.score(problem)
-    try:
-        asks.append(next(running))
-        while True:
-            asks.append(running.send([loss(levels, asks[-1].tokens) for levels in asks[-1].candidates]))
-    except StopIteration as stop:
-        scores: Scores = stop.value
-        return scores.costs, asks
+
+    def answer(question: Question) -> Losses:
+        assert isinstance(question, Ask)
+        asks.append(question)
+        return [loss(levels, question.tokens) for levels in question.candidates]
+
+    return drive(by.score(problem), answer).costs, asks
 
 
 @pytest.mark.parametrize(

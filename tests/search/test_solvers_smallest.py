@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from small_spaces import SPACES, cost_of, cost_tables, limit_on, problem_of, sizes_of, space_named
 from synthetic_search import all_levels, make_problem
 
+from search.engine.answers import drive
 from search.scores.score import Scores
+from search.settings import make_solver
 from search.solvers.smallest import smallest_under
 from spaces.budget import extremes
 from spaces.errors import BudgetError, InputError
@@ -46,3 +48,19 @@ def test_several_limits_are_refused() -> None:
     problem = make_problem(space_named("weights"), {"nominal_bits_per_weight": 3, "size": "1MB"})
     with pytest.raises(InputError, match="smallest size at a given total score takes a budget of one limit, got"):
         smallest_under(problem, Scores(costs=[np.zeros(4)] * 4), 1.0)
+
+
+def test_the_solver_knapsack_turns_round_where_it_is_given_a_total() -> None:
+    space = space_named("weights")
+    scores = Scores(costs=[np.array([4.0, 2.0, 1.0, 0.0])] * 4)
+    problem = problem_of(space, limit_on("nominal_bits", 8 * space.num_weights))
+    for total in (16.0, 9.5, 5.0, 4.0):
+        solver = make_solver({"name": "knapsack", "max_total": total})
+        solver.check(problem)
+        answer = drive(solver.solve(problem, scores), lambda question: [])
+        assert answer == smallest_under(problem, scores, total)
+    with pytest.raises(InputError, match=r"max_total 5\.0 cannot be held in groups: last-name"):
+        make_solver({"name": "knapsack", "max_total": 5.0, "groups": "last-name"})
+    several = make_problem(space, {"nominal_bits_per_weight": 3, "size": "1MB"})
+    with pytest.raises(InputError, match="max_total takes a budget of one limit, got"):
+        make_solver({"name": "knapsack", "max_total": 5.0}).check(several)

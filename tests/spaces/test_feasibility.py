@@ -13,7 +13,7 @@ from tiny_models import TINY
 from spaces.budget import BUDGETS, make_budget
 from spaces.build import build_space
 from spaces.errors import BudgetError
-from spaces.feasibility import Bound, conflict, extremes, smallest_with, unit_costs
+from spaces.feasibility import Bound, conflict, extremes, least_excess, unit_costs
 from spaces.option import DROP, KEEP, Option
 from spaces.space import Measures, Space
 from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec
@@ -61,7 +61,8 @@ def test_the_smallest_value_beside_other_limits_is_that_of_every_configuration(
     found = values(space)
     limit = data.draw(st.sampled_from([each.nominal_bits for each in found]))
     expected = min(each.stored_bits for each in found if each.nominal_bits <= limit)
-    assert smallest_with(space, "stored_bits", [("nominal_bits", limit)]) == expected
+    dense = space.kept_measures.stored_bits
+    assert least_excess(space, ("stored_bits", dense), [("nominal_bits", limit)]) == expected - dense
 
 
 def test_a_unit_s_costs_are_those_of_the_dense_model_with_it_alone_changed() -> None:
@@ -92,9 +93,9 @@ def test_limits_of_a_large_space_are_found_to_clash_in_whole_bits() -> None:
     options: list[Option] = [quantize(3), quantize(2, 32, symmetric=False), KEEP]
     space = space_of([([(1, 64)] * 25, options)] * 4, rest=10**9)
     least_nominal, least_stored = (extremes(space, measure)[0] for measure in ("nominal_bits", "stored_bits"))
-    stored = smallest_with(space, "stored_bits", [("nominal_bits", least_nominal)])
-    assert stored is not None
-    assert stored - least_stored == 100 * 16  # each of 100 layers takes 224 bits instead of 208
+    excess = least_excess(space, ("stored_bits", least_stored), [("nominal_bits", least_nominal)])
+    assert excess == 100 * 16  # each of 100 layers takes 224 bits instead of 208
+    stored = least_stored + excess
     assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored)]) == ()
     assert conflict(space, [("nominal_bits", least_nominal), ("stored_bits", stored - 1)]) == (0, 1)
     assert set(MEASURES) == {rule.measure for rule in BUDGETS.values()}

@@ -82,12 +82,11 @@ def test_a_sweep_leaves_out_what_breaks_a_constraint(job: dict[str, Any], tmp_pa
     changes = {
         "strategy": "output-error:integer-program",
         "front_points": 5,
-        "constraints": [{"at_most": 0, "option": "*int2*", "layers": "*.v_proj"}],
+        "constraints": [{"at_most": 0, "option": "*int2*", "layers": "*"}],
     }
     plan, outcome, _ = run({**job, **changes}, tmp_path)
-    assert len(outcome.evaluated) > len(outcome.baselines) + 1
-    for measured in outcome.evaluated:
-        assert all("int2" not in option.slug for name, option in measured.configuration.options if "v_proj" in name)
+    for measured in outcome.evaluated:  # below 3 bits a point of the sweep must have some
+        assert not [name for name, option in measured.configuration.options if "int2" in option.slug]
     assert plan.problem.holds(plan.problem.space.levels(outcome.answer.configuration))
 
 

@@ -59,11 +59,13 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """Candidates to be measured on the first ``tokens`` tokens of the stream."""
+    """Candidates to be measured on ``tokens`` tokens of the stream, from its sequence ``first`` on."""
 
     candidates: tuple[Levels, ...]
     tokens: int
     label: str  # what a person watching reads: "generation 3 of 20"
+    first: int = 0  # 0 unless a strategy wants text that nobody has read: measured anew, extends nothing
+    incumbent: Levels | None = None  # what the strategy would answer if it were stopped now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +85,11 @@ Asking: TypeAlias = Generator[Question, Any, T]
 Search: TypeAlias = Asking[Levels]
 
 
-def measured(candidates: tuple[Levels, ...], tokens: int, label: str) -> Asking[Losses]:
+def measured(
+    candidates: tuple[Levels, ...], tokens: int, label: str, *, first: int = 0, incumbent: Levels | None = None
+) -> Asking[Losses]:
     """Ask for the losses of ``candidates``; to be used with ``yield from``, which keeps the type."""
-    losses: Losses = yield Ask(candidates=candidates, tokens=tokens, label=label)
+    losses: Losses = yield Ask(candidates=candidates, tokens=tokens, label=label, first=first, incumbent=incumbent)
     return losses
 
 

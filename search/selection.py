@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from search.strategy import Problem, Search, measured
 from spaces.configuration import Configuration
 from spaces.errors import InputError
 from spaces.space import Levels
+
+Fitness = Literal["float64", "float16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,36 @@ def check_stages(stages: Sequence[Stage]) -> None:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a selection reads, and how exactly it compares.
+
+    The text of every stage begins where the calibration text does, so that a longer stage goes on from a shorter one
+    and whoever comes back is known. With ``draw`` each stage reads a window of its own, drawn anew, and nothing is
+    ever known. ``fitness`` is what the mean loss is rounded to.
+    """
+
+    draw: np.random.Generator | None = None
+    fitness: Fitness = "float64"
+
+    def first(self, problem: Problem, tokens: int) -> int:
+        """The sequence where a stage of so many tokens begins."""
+        if self.draw is None:
+            return 0
+        return int(self.draw.integers(problem.sequences(problem.max_tokens) - problem.sequences(tokens) + 1))
+
+    def rank(self, losses: np.ndarray) -> float:
+        return float(np.dtype(self.fitness).type(losses.mean()))
+
+
 def select(
-    candidates: Sequence[Levels], stages: Sequence[Stage], problem: Problem, label: str, *, parent: Levels | None = None
+    candidates: Sequence[Levels],
+    stages: Sequence[Stage],
+    problem: Problem,
+    label: str,
+    *,
+    parent: Levels | None = None,
+    reading: Reading = Reading(),
 ) -> Search:
     """The best candidate after all stages.
 
@@ -57,8 +90,10 @@ def select(
     for stage in stages:
         if parent is not None and stage.survivors == stages[-1].survivors:
             pool = distinct([parent, *pool], problem)
-        losses = yield from measured(tuple(pool), problem.tokens(stage.tokens), label)
-        order = sorted(range(len(pool)), key=lambda index: (float(losses[index].mean()), index))
+        tokens = problem.tokens(stage.tokens)
+        first = reading.first(problem, tokens)
+        losses = yield from measured(tuple(pool), tokens, label, first=first, incumbent=parent)
+        order = sorted(range(len(pool)), key=lambda index: (reading.rank(losses[index]), index))
         pool = [pool[index] for index in order[: stage.survivors]]
     return pool[0]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from search.baselines import baselines, best_uniform, uniform_above
 from search.mutation import GROUPS, Groups, children
 from search.repair import draw, lower_until_it_holds
-from search.selection import Stage, check_stages, select, stage_tokens
+from search.selection import Fitness, Reading, Stage, check_stages, select, stage_tokens
 from search.strategy import Problem, Search, Strategy, check_budget_alone
 from spaces.errors import InputError
 from spaces.space import Levels
@@ -18,6 +18,9 @@ from spaces.tables import check_name
 
 START_ROUND = 0  # the random stream of the start; generation g draws from stream g
 DROPPED = "dropped_"  # budgets that say how many parts to drop
+TEXT_STREAM = 1  # what the windows of fresh text are drawn from, apart from what draws the children
+
+Text = Literal["nested", "fresh"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,9 @@ class Evolution:
     under the one budget. ``generations`` None is EvoPress' rule for dropping, k (n - k) / 1.5 with k of n dropped.
 
     Departs from the released code in two ways: the text of a stage is a nested prefix of one fixed stream, not a fresh
-    draw, so that evaluations are cached and comparable; and KL accumulates in float32, not float16.
+    draw, so that evaluations are cached and comparable; and fitness is not rounded to float16, as the released code's
+    KL is. ``text`` fresh and ``fitness`` float16 take both back: each stage then reads a window of its own of the
+    calibration text, the same for all its candidates, and measures the parent again.
     """
 
     generations: int | None = 150
@@ -96,6 +101,8 @@ class Evolution:
     )
     groups: Groups = "equal-size"
     start: UniformStart | RandomStart | Strategy = UniformStart()
+    text: Text = "nested"
+    fitness: Fitness = "float64"
 
     def __post_init__(self) -> None:
         check_stages(self.stages)
@@ -147,7 +154,8 @@ class Evolution:
             if not offspring:
                 break  # no other configuration can be reached
             label = f"generation {generation} of {total}"
-            parent = yield from select(offspring, self.stages, problem, label, parent=parent)
+            reading = self._reading(problem, generation)
+            parent = yield from select(offspring, self.stages, problem, label, parent=parent, reading=reading)
         return parent
 
     def _start(self, problem: Problem) -> Search:
@@ -156,7 +164,12 @@ class Evolution:
         rng = np.random.default_rng([problem.seed, START_ROUND])
         candidates = self.start.candidates(problem, rng)
         first = [replace(self.stages[0], survivors=1)]
-        return (yield from select(candidates, first, problem, f"{len(candidates)} starting points"))
+        label = f"{len(candidates)} starting points"
+        return (yield from select(candidates, first, problem, label, reading=self._reading(problem, START_ROUND)))
+
+    def _reading(self, problem: Problem, number: int) -> Reading:
+        rng = np.random.default_rng([problem.seed, number, TEXT_STREAM]) if self.text == "fresh" else None
+        return Reading(draw=rng, fitness=self.fitness)
 
 
 def _generations_to_drop(kind: str, problem: Problem) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.bank_speed import measure_building, measure_bytes
 from benchmarks.bench import Bench
+from benchmarks.sharing import Families, measure_sharing
 from benchmarks.throughput import Load, measure_throughput
 
 
@@ -25,7 +26,7 @@ SMALL = Size(num_configurations=2, num_tokens=2048, num_blocks=1, rounds=2, buil
 
 
 def measure_speed(bench: Bench) -> str:
-    """Three parts: the engine over a bare loop, building the bank jointly over separately, and the bank's bytes."""
+    """The engine over a bare loop, shared over whole passes, building at once over one by one, and the bank's bytes."""
     size = SMALL if bench.is_small else FULL
     plan = bench.plan(["strategy=uniform"])
     bench.say("speed: making the bank and the dense logits, where they are missing")
@@ -33,10 +34,14 @@ def measure_speed(bench: Bench) -> str:
     load = Load(plan=plan, num_configurations=size.num_configurations, num_tokens=size.num_tokens)
     bench.say("speed: the engine over a bare loop")
     throughput = measure_throughput(load, size.rounds)
+    bench.say("speed: candidates that share blocks")
+    families = Families(plan=plan, num_candidates=size.num_configurations, num_tokens=size.num_tokens)
+    sharing = measure_sharing(families, size.rounds)
     bench.say("speed: building the bank")
     building = measure_building(plan, num_blocks=size.num_blocks, rounds=size.build_rounds)
     parts = {
         "The engine over a bare forward loop": throughput,
+        "Candidates from their first changed block on": sharing,
         "All bit-widths at once over one at a time": building,
         "The bank over 16-bit weights": measure_bytes(plan),
     }

@@ -106,8 +106,7 @@ def _parts(load: Load) -> dict[str, Arm]:
             worker.live.apply(configuration)
 
     def measure() -> None:
-        for configuration in configurations:
-            worker.measure("calibration", dense, configuration, 0, load.num_sequences)
+        worker.measure_each("calibration", dense, configurations, 0, load.num_sequences)
 
     return {APPLY: _with_threads(NUM_THREADS, apply), HERE: _with_threads(NUM_THREADS, measure)}
 

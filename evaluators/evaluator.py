@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from evaluators.dense import DenseLogits
 from evaluators.live import LiveModel
+from evaluators.prefixes import Prefixes
 from evaluators.stream import Stream
 from spaces.configuration import Configuration
 
@@ -37,35 +41,44 @@ def batch_sequences(length: int) -> int:
 
 
 class Evaluator:
-    """Measures configurations on one stream with one live model."""
+    """Measures configurations on one stream with one live model; evaluators of one model share its ``prefixes``."""
 
-    def __init__(self, live: LiveModel, stream: Stream, dense: DenseLogits) -> None:
+    def __init__(self, live: LiveModel, stream: Stream, dense: DenseLogits, prefixes: Prefixes | None = None) -> None:
         self.live = live
         self.stream = stream
         self.dense = dense
+        self.prefixes = prefixes or Prefixes(live)
 
     def measure(self, configuration: Configuration, start: int, stop: int) -> Measurement:
         """Measure sequences ``start`` to ``stop``; the configuration stays loaded afterwards."""
-        self.live.apply(configuration)
-        kl, nll = [torch.empty(0)], [torch.empty(0)]
-        for first, tokens in self.stream.batches(start, stop, batch_sequences(self.stream.length)):
-            batch_kl, batch_nll = self.dense.compare(first, self._logits(tokens), tokens)
-            kl.append(batch_kl.cpu())
-            nll.append(batch_nll.cpu())
-        return Measurement(kl=_finite(torch.cat(kl)), nll=_finite(torch.cat(nll)))
+        return self.measure_each([configuration], start, stop)[0]
+
+    def measure_each(self, configurations: Sequence[Configuration], start: int, stop: int) -> list[Measurement]:
+        """Measure each on sequences ``start`` to ``stop``; blocks that they have in common are computed once."""
+        batches = list(self._batches(start, stop))
+        found: list[list[Measurement]] = [[_nothing()] * (1 + len(batches)) for _ in configurations]
+        each = self.prefixes.logits_each(configurations, [tokens for _, tokens in batches])
+        for number, place, logits in each:
+            first, tokens = batches[place]
+            kl, nll = self.dense.compare(first, logits.float(), tokens)
+            found[number][1 + place] = Measurement(kl=_finite(kl), nll=_finite(nll))
+        return [reduce(add, parts) for parts in found]
 
     def write_dense(self, start: int, stop: int) -> None:
         """Compute the dense model's logits of sequences ``start`` to ``stop`` and keep them; raises as they do."""
-        self.live.apply(Configuration.of({}))
-        for first, tokens in self.stream.batches(start, stop, batch_sequences(self.stream.length)):
-            self.dense.write(first, self._logits(tokens), tokens)
+        batches = list(self._batches(start, stop))
+        for _, place, logits in self.prefixes.logits_each([Configuration.of({})], [tokens for _, tokens in batches]):
+            first, tokens = batches[place]
+            self.dense.write(first, logits.float(), tokens)
 
-    def _logits(self, tokens: torch.Tensor) -> torch.Tensor:  # (batch, length) -> (batch, length, vocabulary) float32
-        with torch.inference_mode():
-            logits: torch.Tensor = self.live.model(input_ids=tokens.to(self.live.device), use_cache=False).logits
-        return logits.float()
+    def _batches(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
+        return self.stream.batches(start, stop, batch_sequences(self.stream.length))
 
 
-def _finite(values: torch.Tensor) -> np.ndarray:
-    array = values.double().numpy()
+def _nothing() -> Measurement:
+    return Measurement(kl=np.empty(0), nll=np.empty(0))
+
+
+def _finite(values: Tensor) -> np.ndarray:
+    array = values.double().numpy(force=True)
     return np.where(np.isfinite(array), array, np.inf)

@@ -9,32 +9,47 @@ import torch
 from torch import Tensor, nn
 
 from compressors.bank import Bank
+from compressors.quantized import QuantizedWeight
 from compressors.weights import weight_of, write_weight
+from evaluators.memory import Memory
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Option, Quantize
 
+BANK_BYTES = 2 << 30  # of the bank's entries, packed as they are, that a model in main memory keeps beside it
+BANK_GPU_FRACTION = 0.3  # of what a GPU has free beside the model
+
 
 class LiveModel:
     """Holds the dense model with some layers compressed and some parts bypassed; owns ``model`` from then on.
 
-    Dense weights are copied aside when they are first overwritten, in the narrowest dtype that loses nothing.
+    Dense weights are copied aside when they are first overwritten, in the narrowest dtype that loses nothing. Entries
+    of the bank are read once, as far as ``bank_bytes`` go, and kept packed on the model's device.
     """
 
-    def __init__(self, model: nn.Module, anatomy: Anatomy, bank: Bank) -> None:
+    def __init__(self, model: nn.Module, anatomy: Anatomy, bank: Bank, *, bank_bytes: int | None = None) -> None:
         self.model = model
         self.anatomy = anatomy
         self.bank = bank
+        self.shapes = _output_shapes(model, anatomy)  # what each part returns
         self._loaded: dict[str, Option] = {}  # layers that are not dense now
         self._dense: dict[str, Tensor] = {}
         self._bypassed: dict[str, list[tuple[nn.Module, Any]]] = {}  # a module, and the forward it had of its own
         self._parts = {part.name: part for part in anatomy.parts}
-        self._shapes = _output_shapes(model, anatomy)
+        self._entries: Memory[tuple[str, Quantize], QuantizedWeight] = Memory(
+            _room_for_the_bank(self.device) if bank_bytes is None else bank_bytes
+        )
+        self._own_writes = 0
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def foreign_writes(self) -> int:
+        """How often weights were written to by others: what was computed before the last time may no longer hold."""
+        return sum(parameter._version for parameter in self.model.parameters()) - self._own_writes
 
     def apply(self, configuration: Configuration) -> int:
         """Make the model compute ``configuration``; returns the number of layers that changed.
@@ -78,23 +93,34 @@ class LiveModel:
 
     def _load(self, name: str, option: Option) -> None:
         if isinstance(option, Quantize):
-            self._overwrite(name, self.bank.read(name, option).dequantize(torch.float32))
+            entry = self._entry(name, option)
+            if name not in self._dense:
+                self._dense[name] = _set_aside(weight_of(self.model.get_submodule(name)))
+            self._write(name, entry.dequantize(torch.float32))
         else:
             self._bypass(name)
         self._loaded[name] = option
 
-    def _overwrite(self, name: str, weight: Tensor) -> None:
+    def _entry(self, name: str, option: Quantize) -> QuantizedWeight:
+        """An entry of the bank; every byte of it is checked when it is read, and read once."""
+        entry = self._entries.get((name, option))
+        if entry is None:
+            entry = self.bank.read(name, option).to(self.device)
+            self._entries.keep((name, option), entry, entry.size_bytes)
+        return entry
+
+    def _write(self, name: str, weight: Tensor) -> None:
         module = self.model.get_submodule(name)
-        if name not in self._dense:
-            self._dense[name] = _set_aside(weight_of(module))
+        before = weight_of(module)._version
         write_weight(module, weight)
+        self._own_writes += weight_of(module)._version - before
 
     def _restore(self, name: str) -> None:
         if self._loaded.pop(name) == DROP:
             for module, forward in self._bypassed.pop(name):
-                _give_forward(module, forward)
+                give_forward(module, forward)
         else:
-            write_weight(self.model.get_submodule(name), self._dense[name])
+            self._write(name, self._dense[name])
 
     def _bypass(self, name: str) -> None:
         """A dropped block passes its input on; a dropped attention or MLP adds nothing to the residual stream."""
@@ -102,9 +128,15 @@ class LiveModel:
         is_block = self._parts[name].part == "block"
         self._bypassed[name] = [(module, vars(module).get("forward")) for module in modules]
         for module in modules[:-1]:  # loose layers of an MLP (OPT): only the last one's output reaches the stream
-            module.forward = _pass_on(None)
+            module.forward = pass_on(None)
         last = modules[-1]
-        last.forward = _pass_on(self._shapes[name]) if is_block else _add_nothing(self._shapes[name])
+        last.forward = pass_on(self.shapes[name]) if is_block else _add_nothing(self.shapes[name])
+
+
+def _room_for_the_bank(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * BANK_GPU_FRACTION)
+    return BANK_BYTES
 
 
 def _set_aside(weight: Tensor) -> Tensor:
@@ -116,7 +148,7 @@ def _set_aside(weight: Tensor) -> Tensor:
     return weight.clone()
 
 
-def _give_forward(module: nn.Module, own: Any) -> None:
+def give_forward(module: nn.Module, own: Any) -> None:
     """Give a module the forward that it had of its own, or that of its class."""
     if own is None:
         del module.__dict__["forward"]
@@ -144,16 +176,18 @@ def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, int | Non
     return shapes
 
 
-def _pass_on(shape: int | None) -> Callable[..., Any]:
+def pass_on(shape: int | None) -> Callable[..., Any]:
+    """A block's forward that returns the hidden state as it came, in the form that ``LiveModel.shapes`` gives."""
+
     def forward(*inputs: Any, **named: Any) -> Any:
-        return _shaped(_hidden(inputs, named), shape)
+        return shaped(_hidden(inputs, named), shape)
 
     return forward
 
 
 def _add_nothing(shape: int | None) -> Callable[..., Any]:
     def forward(*inputs: Any, **named: Any) -> Any:
-        return _shaped(torch.zeros_like(_hidden(inputs, named)), shape)
+        return shaped(torch.zeros_like(_hidden(inputs, named)), shape)
 
     return forward
 
@@ -163,5 +197,6 @@ def _hidden(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
     return hidden
 
 
-def _shaped(hidden: Tensor, shape: int | None) -> Any:
+def shaped(hidden: Tensor, shape: int | None) -> Any:
+    """What a part returns whose hidden state is ``hidden``: the rest of a tuple is for caches, which nobody uses."""
     return hidden if shape is None else (hidden, *([None] * (shape - 1)))

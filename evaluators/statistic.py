@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -64,6 +64,14 @@ class Statistic(Protocol):
             InputError: the model cannot give what the statistic needs (gradients, double backward).
             JobError: a number is NaN or infinite where it must not be.
         """
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A statistic whose forward passes share the blocks that their configurations have in common."""
+
+    def forwards(self) -> tuple[Configuration, ...]:
+        """The configurations that read all of a sample, each once."""
 
 
 def contents(statistic: Statistic) -> dict[str, Any]:

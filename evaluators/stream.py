@@ -1,4 +1,4 @@
-"""The one fixed stream of sequences that every candidate of a job is measured on, and the keys of its prefixes."""
+"""The one fixed stream of sequences that every candidate of a job is measured on, and the keys of its parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stream:
                 f"got shape {tuple(tokens.shape)}; give it text that fills a sequence"
             )
         self.tokens = tokens.to(torch.int64)
-        self._hash = hashlib.sha256(f"tokens of length {self.length}:".encode())
+        self._hash = _began(self.length)
         self._keys: list[str] = []  # of the first 1, 2, ... sequences, as far as anyone asked
 
     @property
@@ -41,15 +41,19 @@ class Stream:
         """Whole sequences that hold ``num_tokens``: rounded up, at least one, at most all there are."""
         return max(1, min(self.num_sequences, -(-num_tokens // self.length)))
 
-    def key(self, num_sequences: int) -> str:
-        """SHA-256, in hex, of the first ``num_sequences`` sequences: their length and exact token ids.
+    def key(self, num_sequences: int, first: int = 0) -> str:
+        """SHA-256, in hex, of ``num_sequences`` sequences from ``first`` on: their length and exact token ids.
 
-        What follows them does not count: two streams that begin alike agree on the keys of that beginning.
+        What surrounds them does not count: two streams that begin alike agree on the keys of that beginning.
+
+        Raises:
+            InputError: they are not all in the stream.
         """
         self._check_range(1, num_sequences)
-        for sequence in self.tokens[len(self._keys) : num_sequences].numpy(force=True):
-            self._hash.update(sequence.astype("<i4").tobytes())
-            self._keys.append(self._hash.hexdigest())
+        if first:
+            self._check_range(first, first + num_sequences)
+            return _hashed(_began(self.length), self.tokens[first : first + num_sequences])[-1]
+        self._keys += _hashed(self._hash, self.tokens[len(self._keys) : num_sequences])
         return self._keys[num_sequences - 1]
 
     def batches(self, start: int, stop: int, batch_sequences: int) -> Iterator[tuple[int, Tensor]]:
@@ -74,3 +78,19 @@ class Stream:
                 f"sequences {start} to {stop} are not a range of this stream, which has {self.num_sequences}; "
                 f"ask for fewer tokens or give more text"
             )
+
+
+def _began(length: int) -> hashlib._Hash:
+    return hashlib.sha256(f"tokens of length {length}:".encode())
+
+
+def _hashed(
+    begun: hashlib._Hash,
+    tokens: Tensor,  # (num_sequences, length)
+) -> list[str]:  # behind each sequence
+    """Go on with a hash, which is changed."""
+    keys = []
+    for sequence in tokens.numpy(force=True):
+        begun.update(sequence.astype("<i4").tobytes())
+        keys.append(begun.hexdigest())
+    return keys

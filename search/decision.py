@@ -18,8 +18,8 @@ def decide(
     """
     if max_loss is not None:
         return _smallest(found, plain, objective, space, max_loss)
-    best = min(plain, key=lambda each: _unseen(each, objective), default=None)
-    is_better = best is None or _unseen(found, objective) < _unseen(best, objective)
+    best = best_plain(plain, objective)
+    is_better = best is None or unseen(found, objective) < unseen(best, objective)
     answer = found if best is None or is_better else best
     return answer, write_verdict(answer, best, found, objective)
 
@@ -34,11 +34,11 @@ def _smallest(
 
     limit = f"{shown(max_loss, objective):.5g}"
     word = "KL" if objective == "kl" else "perplexity"
-    meeting = [each for each in plain if _unseen(each, objective) <= max_loss]
+    meeting = [each for each in plain if unseen(each, objective) <= max_loss]
     best = min(meeting, key=stored_bits, default=None)
-    loss = f"{shown(_unseen(found, objective), objective):.5g}"
+    loss = f"{shown(unseen(found, objective), objective):.5g}"
     size = show_size(-(-stored_bits(found) // 8))
-    if _unseen(found, objective) > max_loss:
+    if unseen(found, objective) > max_loss:
         failed = f"On unseen text the {word} of what was found is {loss}, above the limit of {limit}"
         if best is None:
             return found, f"{failed}, which no plain choice within the budget keeps either: ask for a lower max_loss."
@@ -55,5 +55,11 @@ def _smallest(
     )
 
 
-def _unseen(measured: Measured, objective: Objective) -> float:
+def best_plain(plain: Sequence[Measured], objective: Objective) -> Measured | None:
+    """The plain choice of least loss on unseen text, if there is one."""
+    return min(plain, key=lambda each: unseen(each, objective), default=None)
+
+
+def unseen(measured: Measured, objective: Objective) -> float:
+    """The mean loss on unseen text, in nats; infinite for what has not been validated."""
     return float("inf") if measured.validation is None else float(losses(measured.validation, objective).mean())

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from spaces.budget import parse_size
+from spaces.budgets import varied_limit
 from spaces.errors import InputError
 from spaces.option import DROP, GROUP_SIZES, KEEP, OPTION_KINDS, Option, parse_option
 from spaces.spec import DropSpec, Indivisible, QuantizeSpec, SpaceSpec
@@ -175,7 +176,9 @@ class JobSpec(_Strict):
     calibration: TextModel
     validation: TextModel
     space: SpaceModel
-    budget: dict[str, Any] = Field(min_length=1, description="limits by name, each a number or a size")
+    budget: dict[str, Any] = Field(
+        min_length=1, description="limits by name, each a number or a size; one may be several"
+    )
     constraints: list[dict[str, Any]] = Field([], description="rules beside the budget: see docs/jobs.md")
     max_loss: float | None = Field(
         None,
@@ -200,6 +203,11 @@ class JobSpec(_Strict):
     def validation_length(self) -> int:
         return self.validation.sequence_length or self.sequence_length
 
+    @property
+    def front_limit(self) -> str | None:
+        """The limit of the budget that has several values, if one has: then the job asks for a whole front."""
+        return varied_limit(self.budget)
+
 
 def read_spec(raw: object, where: str = "the job") -> JobSpec:
     """Check what was read from YAML or JSON.
@@ -215,7 +223,24 @@ def read_spec(raw: object, where: str = "the job") -> JobSpec:
         lines = [_explain(dict(problem), JobSpec) for problem in error.errors()]
         raise InputError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from error
     spec.space.spec()  # refuses options and pins that do not fit together
+    _check_front(spec, where)
     return spec
+
+
+def _check_front(spec: JobSpec, where: str) -> None:
+    """Refuse what means nothing beside several budgets."""
+    if spec.front_limit is None:
+        return
+    if spec.max_loss is not None:
+        raise InputError(
+            f"{where}: max_loss {spec.max_loss:g} asks for one size and budget.{spec.front_limit} for an answer at "
+            f"each of several; leave out max_loss, or give the budget a single value"
+        )
+    if spec.front_points:
+        raise InputError(
+            f"{where}: front_points {spec.front_points} adds points around one answer, and budget.{spec.front_limit} "
+            f"has several values, which are a front already; leave front_points out (front_points: 0)"
+        )
 
 
 def _explain(problem: dict[str, Any], model: type[BaseModel]) -> str:

@@ -43,7 +43,10 @@ OutputAs = Annotated[Output, typer.Option("--output", help="Answer as text, or a
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress view.")]
 
 
-@app.command(epilog="Example: `layerpress run examples/jobs/demo.yaml --set budget.nominal_bits_per_weight=2.5`")
+@app.command(
+    epilog="Example: `layerpress run examples/jobs/demo.yaml --set budget.nominal_bits_per_weight=2.5`; "
+    "a whole front: `layerpress run examples/jobs/front.yaml --set 'budget={nominal_bits_per_weight: [2.5, 3, 3.5]}'`"
+)
 def run(
     job: JobFile,
     changes: Changes = None,
@@ -51,16 +54,26 @@ def run(
         Path | None, typer.Option("--out", metavar="DIR", help="Where results go. Default: runs/JOB.")
     ] = None,
     store: StoreUrl = None,
+    optuna: Annotated[
+        str | None,
+        typer.Option(
+            "--optuna", metavar="URL", help="An Optuna storage for the trials: sqlite:///trials.db, or a file."
+        ),
+    ] = None,
     output: OutputAs = Output.text,
     quiet: Quiet = False,
 ) -> None:
     """Run a search job here and write its report, configuration, front and pictures.
 
+    A budget of several values is searched as one job, with an answer and a configuration file for each value.
+
     Finished work is kept in the store and the bank: the same command goes on where a stopped one left off.
     """
     from service.commands.run import run_command
 
-    run_command(job, changes or [], out or Path("runs") / job.stem, store, as_json=output is Output.json, quiet=quiet)
+    folder = out or Path("runs") / job.stem
+    as_json = output is Output.json
+    run_command(job, changes or [], folder, store, as_json=as_json, quiet=quiet, optuna=optuna)
 
 
 @app.command(epilog="Example: `layerpress space Qwen/Qwen3-0.6B --bits 2,3,4 --drop attention,mlp --ties vllm`")

@@ -7,17 +7,16 @@ import importlib.metadata
 import io
 import json
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from search.engine.plan import Plan
-from search.report import Measured, Outcome, losses, report, standard_error
-from search.settings import name_of
-from service.pictures.figure import Figure, Layer, Point
+from search.front_report import FrontOutcome, front_report
+from search.report import Outcome, report
+from service.figures import make_figure
 from service.pictures.page import draw_page
 from service.pictures.png import draw_png
 from service.pictures.replacement import replace_file
@@ -27,8 +26,9 @@ from spaces.errors import InputError, JobError
 VERSIONS = ("layerpress", "torch", "transformers", "ray", "numpy", "sqlalchemy", "safetensors")
 
 
-def full_report(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+def full_report(plan: Plan, outcome: Outcome | FrontOutcome) -> dict[str, Any]:
     """``report.json``: what was asked, what was found, and what is needed to check it."""
+    found = report(outcome) if isinstance(outcome, Outcome) else _front_report(outcome)
     spec, space = plan.spec, plan.problem.space
     return {
         "model": spec.model,
@@ -44,10 +44,18 @@ def full_report(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "objective": spec.objective,
         "strategy": spec.strategy,
         "seed": spec.seed,
-        **report(outcome),
+        **found,
         "spec": spec.model_dump(mode="json"),
         "hashes": source_hashes(plan),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in VERSIONS}},
+    }
+
+
+def _front_report(outcome: FrontOutcome) -> dict[str, Any]:
+    """The same for several budgets, with the file of each one's answer."""
+    content = front_report(outcome)
+    return content | {
+        "answers": [row | {"file": answer_file(outcome.limit, row["value"])} for row in content["answers"]]
     }
 
 
@@ -57,14 +65,18 @@ def source_hashes(plan: Plan) -> dict[str, str]:
     return {"weights": plan.weights, **texts}
 
 
-def write_outputs(folder: Path, content: dict[str, Any], plan: Plan, outcome: Outcome) -> None:
-    """Write everything into ``folder``, each file whole or not at all.
+def write_outputs(folder: Path, content: dict[str, Any], plan: Plan, outcome: Outcome | FrontOutcome) -> None:
+    """Write everything into ``folder``, each file whole or not at all; each budget's answer has a file of its own.
 
     Raises:
         JobError: the folder cannot be written; the results themselves are in the store.
     """
     with writing(folder):
-        write_configuration(folder, outcome.answer.configuration, plan)
+        if isinstance(outcome, Outcome):
+            write_configuration(folder, outcome.answer.configuration, plan)
+        else:
+            for at in outcome.answers:
+                write_configuration(folder, at.answer.configuration, plan, answer_file(outcome.limit, at.value))
         _write(folder / "front.csv", _table(content["front"]))
         figure = make_figure(plan, outcome)
         draw_png(figure, folder / "front.png")
@@ -95,9 +107,16 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def write_configuration(folder: Path, configuration: Configuration, plan: Plan) -> None:
+def write_configuration(
+    folder: Path, configuration: Configuration, plan: Plan, name: str = "configuration.json"
+) -> None:
     """``configuration.json``, in the order of the model's layers."""
-    _write(folder / "configuration.json", configuration.dump(plan.problem.space.names))
+    _write(folder / name, configuration.dump(plan.problem.space.names))
+
+
+def answer_file(limit: str, value: str) -> str:
+    """Where the answer at one of several budgets is written: ``configuration-nominal_bits_per_weight-2.5.json``."""
+    return f"configuration-{limit}-{re.sub(r'[^A-Za-z0-9.+-]', '', value)}.json"
 
 
 def check_out(folder: Path) -> None:
@@ -110,58 +129,6 @@ def check_out(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out must be a folder that can be made, got {str(folder)!r}: {error.strerror}") from error
-
-
-def make_figure(plan: Plan, outcome: Outcome) -> Figure:
-    """The job as both pictures show it."""
-    space, spec = plan.problem.space, plan.spec
-    plain = {baseline.configuration for baseline in outcome.baselines}
-    front = set(outcome.front)
-    return Figure(
-        title=f"{Path(spec.model).name}: {plan.problem.budget}",
-        subtitle=f"{name_of(spec.strategy)}, seed {spec.seed}, {outcome.facts['fidelity_tokens']:,} calibration tokens",
-        objective_name="KL divergence, nats per token" if spec.objective == "kl" else "perplexity",
-        points=tuple(
-            _point(measured, outcome, is_front=index in front, is_baseline=measured.configuration in plain)
-            for index, measured in enumerate(outcome.evaluated)
-        ),
-        layers=tuple(
-            Layer(name=layer.name, block=layer.block, module=layer.module, num_weights=layer.num_weights)
-            for layer in space.layers
-        ),
-        budget_label=str(plan.problem.budget),
-        budget_size_bytes=next(
-            (limit.limit // 8 for limit in plan.problem.budget.limits if limit.measure == "stored_bits"), None
-        ),
-        verdict=outcome.verdict,
-        dense_note=f"dense: {space.measure(space.kept).size_bytes / 1e6:,.1f} MB, "
-        f"perplexity {outcome.facts['dense']['calibration']['perplexity']:.2f}",
-    )
-
-
-def _point(measured: Measured, outcome: Outcome, *, is_front: bool, is_baseline: bool) -> Point:
-    space = outcome.space
-    measures = space.measure(space.levels(measured.configuration))
-    values = losses(measured.calibration, outcome.objective)
-    mean, error = float(values.mean()), standard_error(values)
-    if outcome.objective == "perplexity":  # the delta method: d exp(x) = exp(x) dx
-        mean, error = float(np.exp(mean)), float(np.exp(mean)) * error
-    is_answer = measured.configuration == outcome.answer.configuration
-    return Point(
-        configuration_id=measured.configuration.id,
-        label=measured.name,
-        size_bytes=measures.size_bytes,
-        bits_per_weight=measures.stored_bits / space.anatomy.num_parameters,
-        nominal_bits_per_weight=measures.nominal_bits / max(1, space.num_weights),
-        objective=mean,
-        objective_se=error if np.isfinite(error) else None,
-        is_front=is_front,
-        is_baseline=is_baseline,
-        is_answer=is_answer,
-        options=tuple(measured.configuration[name].slug for name in space.names)
-        if is_front or is_baseline or is_answer
-        else None,
-    )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -64,6 +64,21 @@ def _weight_costs(space: Space, number: int, measure: str) -> list[int]:
     return [rest + bits for bits in own]
 
 
+def reach(space: Space, measure: str, bounds: Sequence[Bound]) -> tuple[int, int]:
+    """The smallest and largest value of one measure found among the configurations that meet ``bounds``.
+
+    Both are values of configurations, and the extremes but for what ``cheapest_with`` may miss. ``bounds`` can be met.
+    """
+    low, high = extremes(space, measure)
+    excess = least_excess(space, (measure, low), bounds)
+    costs = [unit_costs(space, number, measure) for number in range(len(space.units))]
+    gains = [float(cost[kept]) - np.array(cost) for cost, kept in zip(costs, space.kept, strict=True)]
+    largest = cheapest_with(space, gains, bounds)
+    if largest is not None:
+        high = int(getattr(space.measure(largest), measure))
+    return low + (excess or 0), high
+
+
 def conflict(space: Space, bounds: Sequence[Bound]) -> tuple[int, ...]:
     """The numbers of some ``bounds`` that no configuration meets together, none of which is needless; or none.
 

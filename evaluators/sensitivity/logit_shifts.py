@@ -68,8 +68,11 @@ class LogitShifts:
         return tuple(dict.fromkeys((name, option) for name, option in options if isinstance(option, Quantize)))
 
     def passes(self, length: int) -> Passes:
-        """The dense model, the base and every move."""
-        return Passes(forward_tokens=length) * (self.sequences_per_sample * (2 + len(self.moves)))
+        return Passes(forward_tokens=length) * (self.sequences_per_sample * len(self.forwards()))
+
+    def forwards(self) -> tuple[Configuration, ...]:
+        """The configurations that read all of a sample: the dense model, the base and every move."""
+        return (Configuration.of({}), self.base, *(_changed(self.base, move) for move in self.moves))
 
     def samples(self, evaluator: Evaluator, start: int, stop: int) -> Samples:
         samples = [self._sample(evaluator, number) for number in range(start, stop)]
@@ -104,9 +107,8 @@ class LogitShifts:
         first: int,
         tokens: Tensor,  # (B, S)
     ) -> _Piece:
-        """One forward pass for each move."""
-        dense = _logits(evaluator, Configuration.of({}), tokens)
-        base = _logits(evaluator, self.base, tokens)
+        """One forward pass for each move, the base's own first: the others go on where they part from it."""
+        dense, base = (_logits(evaluator, each, tokens) for each in (Configuration.of({}), self.base))
         kl = np.empty((len(tokens), 1 + len(self.moves)))
         kl[:, 0] = _divergence(evaluator, first, base, tokens)
         if not np.isfinite(kl[:, 0]).all():
@@ -119,8 +121,8 @@ class LogitShifts:
         residual = origin - view.kept(dense)
         del dense, base
         shifts = torch.empty((len(self.moves), *origin.shape), dtype=torch.float32, device=origin.device)
-        for place, move in enumerate(self.moves):
-            logits = _logits(evaluator, _changed(self.base, move), tokens)
+        for place, _, raw in evaluator.prefixes.logits_each(self.forwards()[2:], [tokens]):
+            logits = widened(raw)
             kl[:, 1 + place] = _divergence(evaluator, first, logits, tokens)
             shifts[place] = view.kept(logits) - origin
         return _Piece(shifts=shifts.flatten(1), base_residual=residual.flatten(), kl=kl)
@@ -209,9 +211,7 @@ def _logits(
     configuration: Configuration,
     tokens: Tensor,  # (B, S)
 ) -> Tensor:  # (B, S, V), float32 or wider
-    evaluator.live.apply(configuration)
-    with torch.inference_mode():
-        logits: Tensor = evaluator.live.model(input_ids=tokens.to(evaluator.live.device), use_cache=False).logits
+    ((_, _, logits),) = evaluator.prefixes.logits_each([configuration], [tokens])
     return widened(logits)
 
 

@@ -46,7 +46,8 @@ class Recorded:
     def _losses(self, ask: Ask) -> Losses:
         sequences = self._context.stream.sequences_for(ask.tokens)
         keys = [
-            evaluation_key(self._space.configure(levels), sequences, self._context).key for levels in ask.candidates
+            evaluation_key(self._space.configure(levels), sequences, self._context, ask.first).key
+            for levels in ask.candidates
         ]
         found = self._store.find(keys)
         _check_all(found, keys, ask.label)

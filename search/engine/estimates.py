@@ -12,6 +12,7 @@ import numpy as np
 from evaluators.statistic import Passes, Samples, Statistic, contents
 from search.engine.evaluations import Context, hashed
 from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
+from search.engine.ledger import sampled
 from search.engine.pool import Pool, Task
 from search.strategy import Estimate
 from spaces.errors import JobError
@@ -31,6 +32,7 @@ class SampleCounts:
     cached: int = 0
     forward_tokens: int = 0
     backward_tokens: int = 0
+    computed_tokens: float = 0.0  # forward and backward, blocks that several passes share once
 
 
 class Estimates:
@@ -105,6 +107,7 @@ class Estimates:
         seconds: float,
     ) -> dict[str, Arrays]:
         cost = statistic.passes(context.stream.length)
+        self.counts.computed_tokens += sampled(statistic, len(held), context.stream.length, context.anatomy).computed
         kept: dict[str, Arrays] = {}
         for row, (key, attempt) in enumerate(held):
             arrays = {name: array[row] for name, array in samples.items()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -19,25 +19,27 @@ import numpy as np
 from compressors.bank import Bank
 from evaluators.evaluator import METRIC_VERSION, Measurement, batch_sequences
 from evaluators.stream import Stream
+from evaluators.trie import route, walk
 from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
-from search.engine.pool import Pool, Task
+from search.engine.pieces import Piece, cut
+from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Text
 from spaces.configuration import Configuration
+from spaces.discovery import Anatomy
 from spaces.option import DROP, Quantize
 from store.records import Busy, Done, EvaluationKey, Failed, Leased, Values
 from store.store import Store
 
 logger = logging.getLogger(__name__)
 
-PIECES_PER_WORKER = 4  # a batch is cut at least so fine that no worker waits long for the last one
-
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What an evaluation depends on beside the candidate: it goes into every key."""
+    """What an evaluation depends on beside the candidate: all but the anatomy goes into its key."""
 
     text: Text
     stream: Stream
+    anatomy: Anatomy  # says in which order candidates share the most
     weights: str  # hash of the model's weights
     bank: Bank
     dtype: str
@@ -51,7 +53,8 @@ class Counts:
 
     computed: int = 0
     cached: int = 0
-    tokens: int = 0
+    tokens: int = 0  # read
+    computed_tokens: float = 0.0  # what came of sharing blocks: fractions of a token are the rest of a pass
 
 
 class _Mine(NamedTuple):
@@ -60,6 +63,29 @@ class _Mine(NamedTuple):
     candidate: Configuration
     key: EvaluationKey
     attempt: int
+
+
+@dataclass(kw_only=True)
+class _UnderWay:
+    """An evaluation of which some sequences are measured."""
+
+    mine: _Mine
+    known: Measurement  # of the first sequences wanted, from a shorter evaluation
+    wanted: range
+    begun: float
+    parts: dict[int, Measurement] = field(default_factory=dict)  # by their first sequence
+
+    @property
+    def start(self) -> int:
+        """The first sequence that is not known."""
+        return self.wanted.start + len(self.known.kl)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start + sum(len(part.kl) for part in self.parts.values()) == self.wanted.stop
+
+    def joined(self) -> Measurement:
+        return reduce(add, (self.parts[first] for first in sorted(self.parts)), self.known)
 
 
 class Evaluations:
@@ -74,10 +100,17 @@ class Evaluations:
         self._owner = name_owner()
         self._leases = Leases(self._owner, store.release, store.heartbeat)
 
-    def measure(self, candidates: Sequence[Configuration], num_sequences: int, context: Context) -> list[Measurement]:
-        """The measurements of ``candidates`` on the first ``num_sequences`` sequences, in the order asked."""
+    def measure(
+        self, candidates: Sequence[Configuration], num_sequences: int, context: Context, first: int = 0
+    ) -> list[Measurement]:
+        """The measurements of ``candidates`` on the ``num_sequences`` sequences from ``first`` on, in the order asked.
+
+        Raises:
+            InputError: the stream does not have these sequences.
+        """
         self.tokens_done = 0
-        keys = {candidate: evaluation_key(candidate, num_sequences, context) for candidate in dict.fromkeys(candidates)}
+        distinct = dict.fromkeys(candidates)
+        keys = {candidate: evaluation_key(candidate, num_sequences, context, first) for candidate in distinct}
         found: dict[str, Measurement] = {}
         waiting = {key.key: (candidate, key) for candidate, key in keys.items()}
         is_first = True
@@ -93,7 +126,7 @@ class Evaluations:
                         found[key] = _broken(num_sequences)
                         self.counts.cached += is_first
                 mine = [_Mine(*waiting[key], attempt) for key, attempt in leased.items()]
-                found |= self._compute(mine, num_sequences, context)
+                found |= self._compute(mine, range(first, first + num_sequences), context)
             waiting = {key: pair for key, pair in waiting.items() if key not in found}
             if any(isinstance(claim, Busy) for claim in claims.values()) and waiting:
                 Event().wait(BUSY_POLL_S)  # another process measures it: its result will be ours
@@ -101,67 +134,84 @@ class Evaluations:
             is_first = False
         return [found[keys[candidate].key] for candidate in candidates]
 
-    def _compute(self, mine: Sequence[_Mine], num_sequences: int, context: Context) -> dict[str, Measurement]:
+    def _compute(self, mine: Sequence[_Mine], wanted: range, context: Context) -> dict[str, Measurement]:
         """Measure what is leased to this process; only the sequences that no shorter evaluation has read yet."""
-        known = self._prefixes([each.key for each in mine], num_sequences, context)
-        starts = [len(known[each.key.key].kl) for each in mine]
-        batch = batch_sequences(context.stream.length)
-        pieces = cut(starts, num_sequences, batch, self._pool.num_workers)
-        tasks = [
-            Task(method="measure", arguments=(context.text, context.dense, mine[number].candidate, start, stop))
-            for number, start, stop in pieces
-        ]
-        parts: list[dict[int, Measurement]] = [{} for _ in mine]
-        missing = Counter(number for number, _, _ in pieces)
+        turns = walk([route(each.candidate, context.anatomy) for each in mine])
+        ordered = [mine[turn.number] for turn in turns]
+        known = self._prefixes([each.key for each in ordered], wanted, context)
         begun = time.perf_counter()
+        under_way = [_UnderWay(mine=each, known=known[each.key.key], wanted=wanted, begun=begun) for each in ordered]
+        batch = batch_sequences(context.stream.length)
+        pieces = cut([each.start for each in under_way], wanted.stop, batch, self._pool.num_workers)
         done: dict[str, Measurement] = {}
-        for finished in self._pool.run(tasks):
-            if finished is not None:
-                number, start, stop = pieces[finished.index]
-                self._count(stop - start, context)
-                if finished.error is not None:
-                    self._fail(mine[number], finished.error)
-                parts[number][start] = _broken(stop - start) if finished.error is not None else finished.value
-                missing[number] -= 1
-                if missing[number] == 0:
-                    whole = _joined(known[mine[number].key.key], parts[number])
-                    done[mine[number].key.key] = self._keep(mine[number], whole, time.perf_counter() - begun)
-            self._leases.beat()
-            self._on_tick()
+        while pieces:
+            alone: list[Piece] = []  # of tasks whose worker died: one of the candidates may be the culprit
+            for finished in self._pool.run([_task(piece, ordered, context) for piece in pieces]):
+                if finished is not None:
+                    piece = pieces[finished.index]
+                    if finished.error is not None and len(piece.numbers) > 1:
+                        logger.warning("%s; its %d candidates are tried alone", finished.error, len(piece.numbers))
+                        alone += piece.split()
+                    else:
+                        self._count(piece, finished, context)
+                        done |= self._take(finished, piece, [under_way[number] for number in piece.numbers])
+                self._leases.beat()
+                self._on_tick()
+            pieces = alone
         return done
 
-    def _count(self, num_sequences: int, context: Context) -> None:
-        self.tokens_done += num_sequences * context.stream.length
-        self.counts.tokens += num_sequences * context.stream.length
+    def _count(self, piece: Piece, finished: Finished, context: Context) -> None:
+        tokens = piece.num_sequences * context.stream.length
+        self.tokens_done += tokens
+        self.counts.tokens += tokens
+        self.counts.computed_tokens += finished.value[1] if finished.error is None else 0.0
 
-    def _keep(self, mine: _Mine, whole: Measurement, seconds: float) -> Measurement:
-        """Store a finished evaluation; one that failed in part has failed already, and is only counted."""
-        self._store.complete(
-            mine.key.key, self._owner, mine.attempt, Values(kl=whole.kl, nll=whole.nll, seconds=seconds)
-        )
-        self.counts.computed += 1
+    def _take(self, finished: Finished, piece: Piece, measured: Sequence[_UnderWay]) -> dict[str, Measurement]:
+        """Add what a task found to its candidates, and store those that are whole now."""
+        if finished.error is None:
+            parts: list[Measurement] = finished.value[0]
+        else:
+            parts = [_broken(piece.stop - piece.start)] * len(measured)
+        whole: dict[str, Measurement] = {}
+        for each, part in zip(measured, parts, strict=True):
+            if finished.error is not None:
+                self._fail(each.mine, finished.error)
+            each.parts[piece.start] = part
+            if each.is_whole:
+                whole[each.mine.key.key] = self._keep(each)
         return whole
+
+    def _keep(self, whole: _UnderWay) -> Measurement:
+        """Store a finished evaluation; one that failed in part has failed already, and is only counted."""
+        key, measurement, seconds = whole.mine.key.key, whole.joined(), time.perf_counter() - whole.begun
+        values = Values(kl=measurement.kl, nll=measurement.nll, seconds=seconds)
+        self._store.complete(key, self._owner, whole.mine.attempt, values)
+        self.counts.computed += 1
+        return measurement
 
     def _fail(self, mine: _Mine, error: str) -> None:
         logger.warning("configuration %s could not be measured: %s", mine.candidate.id, error)
         # not for good: it may have been this machine's memory, and a later job may try once more
         self._store.fail(mine.key.key, self._owner, mine.attempt, error, permanent=False)
 
-    def _prefixes(self, keys: Sequence[EvaluationKey], num_sequences: int, context: Context) -> dict[str, Measurement]:
-        """For each key the longest finished evaluation of the same subject on a prefix of the same text."""
-        stored = self._store.prefixes({key.subject for key in keys})
+    def _prefixes(self, keys: Sequence[EvaluationKey], wanted: range, context: Context) -> dict[str, Measurement]:
+        """For each key the longest finished evaluation of the same subject on a prefix of the same text.
+
+        What begins elsewhere extends nothing.
+        """
+        stored = {} if wanted.start else self._store.prefixes({key.subject for key in keys})
         known = {}
         for key in keys:
             known[key.key] = Measurement(kl=np.empty(0), nll=np.empty(0))
             for shorter, values in stored.get(key.subject, []):
                 length = shorter.num_sequences
-                if length < num_sequences and shorter.stream == context.stream.key(length):
+                if length < len(wanted) and shorter.stream == context.stream.key(length):
                     known[key.key] = Measurement(kl=values.kl, nll=values.nll)
                     break
         return known
 
 
-def evaluation_key(candidate: Configuration, num_sequences: int, context: Context) -> EvaluationKey:
+def evaluation_key(candidate: Configuration, num_sequences: int, context: Context, first: int = 0) -> EvaluationKey:
     """Content alone: the weights and bank entries that take part, the metric, and the exact tokens."""
     content = {}
     for name, option in candidate.options:
@@ -177,7 +227,7 @@ def evaluation_key(candidate: Configuration, num_sequences: int, context: Contex
         "dense": context.dense_layout,
     }
     subject = hashed(parts)
-    stream = context.stream.key(num_sequences)
+    stream = context.stream.key(num_sequences, first)
     return EvaluationKey(
         key=hashed([subject, stream, num_sequences]), subject=subject, stream=stream, num_sequences=num_sequences
     )
@@ -188,25 +238,10 @@ def hashed(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def cut(starts: Sequence[int], stop: int, batch: int, num_workers: int) -> list[tuple[int, int, int]]:
-    """(number, first, last) pieces of evaluations that begin at ``starts`` and end at ``stop``.
-
-    Whole batches, counted from sequence 0; evaluations are cut where they are too few to keep all workers busy.
-    """
-    total = sum(stop - start for start in starts)
-    piece = -(-total // (num_workers * PIECES_PER_WORKER * batch)) * batch if num_workers > 1 else stop
-    pieces = []
-    for number, start in enumerate(starts):
-        bounds = [start, *range(start // batch * batch + max(batch, piece), stop, max(batch, piece)), stop]
-        pieces += [(number, first, last) for first, last in itertools.pairwise(bounds) if last > first]
-    return pieces
-
-
-def _joined(known: Measurement, parts: Mapping[int, Measurement]) -> Measurement:
-    whole = known
-    for start in sorted(parts):
-        whole = whole + parts[start]
-    return whole
+def _task(piece: Piece, ordered: Sequence[_Mine], context: Context) -> Task:
+    candidates = [ordered[number].candidate for number in piece.numbers]
+    arguments = (context.text, context.dense, candidates, piece.start, piece.stop)
+    return Task(method="measure_each", arguments=arguments, is_divisible=len(candidates) > 1)
 
 
 def _broken(num_sequences: int) -> Measurement:

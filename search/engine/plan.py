@@ -29,7 +29,8 @@ from search.settings import make_strategy
 from search.spec import JobSpec, TextModel
 from search.strategy import Problem, Strategy
 from search.sweep import check_sweep
-from spaces.budget import make_budget, parse_size
+from spaces.budget import Budget, parse_size
+from spaces.budgets import make_budgets
 from spaces.build import build_space
 from spaces.constraints import make_constraints
 from spaces.discovery import find_anatomy
@@ -47,7 +48,7 @@ class Plan:
     home: Path  # where banks and dense logits are kept
     folder: Path  # the model
     weights: str
-    problem: Problem
+    problem: Problem  # where the job asks for a front, that of the loosest budget
     strategy: Strategy
     streams: dict[Text, Stream]
     layouts: dict[Text, Layout]
@@ -55,6 +56,12 @@ class Plan:
     propagate: Quantize | None  # what earlier blocks are while a Hessian is taken; None: dense
     device: str
     seconds: float  # that it took
+    budgets: tuple[Budget, ...] = ()  # of a front, the tightest first
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """One for each budget, the tightest first: they differ in nothing else."""
+        return tuple(replace(self.problem, budget=budget) for budget in self.budgets) or (self.problem,)
 
     def context(self, text: Text) -> Context:
         """What the evaluations on one of the two texts depend on."""
@@ -62,6 +69,7 @@ class Plan:
         return Context(
             text=text,
             stream=self.streams[text],
+            anatomy=self.problem.space.anatomy,
             weights=self.weights,
             bank=self.bank,
             dtype=self.spec.evaluation.dtype,
@@ -110,8 +118,9 @@ def make_plan(spec: JobSpec, home: Path, watch: Callable[[Progress], None] = lam
     sources = _sources(spec)
     config = load_config(spec.model)
     _check_lengths(spec, config)
-    problem = _problem(spec, config, sources["calibration"].num_sequences * spec.sequence_length)
-    strategy.check(problem)
+    problem, budgets = _problem(spec, config, sources["calibration"].num_sequences * spec.sequence_length)
+    for budget in budgets:
+        strategy.check(replace(problem, budget=budget))
     propagate = propagated(spec, problem.space)
     if spec.front_points:
         check_sweep(problem)
@@ -141,21 +150,22 @@ def make_plan(spec: JobSpec, home: Path, watch: Callable[[Progress], None] = lam
         propagate=propagate,
         device=device,
         seconds=round(time.perf_counter() - begun, 3),
+        budgets=budgets if spec.front_limit is not None else (),
     )
 
 
-def _problem(spec: JobSpec, config: PreTrainedConfig, max_tokens: int) -> Problem:
-    """What the strategy will be asked, but for the bank, which needs the weights."""
+def _problem(spec: JobSpec, config: PreTrainedConfig, max_tokens: int) -> tuple[Problem, tuple[Budget, ...]]:
+    """What the strategy will be asked, but for the bank, which needs the weights; and every budget of the job."""
     space = build_space(find_anatomy(skeleton(config)), spec.space.spec())
 
     def no_bank_yet(layer: str, option: Quantize) -> EntryErrors:
         raise JobError(f"the errors of {layer} at {option.slug} are known when the bank is there")
 
     constraints = make_constraints(spec.constraints, space)
-    budget = make_budget(spec.budget, space, constraints)
-    return Problem(
+    budgets = make_budgets(spec.budget, space, constraints)
+    problem = Problem(
         space=space,
-        budget=budget,
+        budget=budgets[-1],
         seed=spec.seed,
         max_tokens=max_tokens,
         errors=no_bank_yet,
@@ -164,6 +174,7 @@ def _problem(spec: JobSpec, config: PreTrainedConfig, max_tokens: int) -> Proble
         sequence_length=spec.sequence_length,
         dtype=spec.evaluation.dtype,
     )
+    return problem, budgets
 
 
 def in_nats(max_loss: float | None, objective: Objective) -> float | None:

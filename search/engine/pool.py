@@ -28,6 +28,9 @@ class Task:
 
     method: str
     arguments: tuple[Any, ...]
+    is_divisible: bool = (
+        False  # whoever asks will try its parts where it fails: that it killed its workers ends nothing
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ class Pool:
             self._assign(waiting, tasks)
             while remaining:
                 done, _ = ray.wait(list(self._busy), num_returns=1, timeout=TICK_S)
-                finished = [self._collect(reference, attempts, waiting) for reference in done]
+                finished = [self._collect(reference, tasks, attempts, waiting) for reference in done]
                 self._assign(waiting, tasks)  # before anyone looks at the results: no worker waits for that
                 remaining -= sum(each is not None for each in finished)
                 yield from finished or [None]
@@ -110,7 +113,9 @@ class Pool:
             task = tasks[index]
             self._busy[getattr(worker, task.method).remote(*task.arguments)] = (worker, index)
 
-    def _collect(self, reference: Any, attempts: list[int], waiting: deque[int]) -> Finished | None:
+    def _collect(
+        self, reference: Any, tasks: Sequence[Task], attempts: list[int], waiting: deque[int]
+    ) -> Finished | None:
         """The result behind a reference; None when its worker died and the task goes back in the queue."""
         import ray
         from ray.exceptions import RayActorError, RayTaskError
@@ -119,8 +124,10 @@ class Pool:
         try:
             value = ray.get(reference)
         except RayActorError as error:
-            attempts[index] += 1
             self._idle.append(self._new_worker())
+            attempts[index] += 1
+            if tasks[index].is_divisible:
+                return Finished(index=index, error=f"a worker died on it: {_last_line(error)}")
             if attempts[index] >= MAX_ATTEMPTS and not self._has_worked:
                 raise JobError(f"workers die before they finish anything: {_last_line(error)}") from error
             if attempts[index] >= MAX_ATTEMPTS:

@@ -24,6 +24,7 @@ class Progress:
     computed: int = 0
     cached: int = 0
     tokens: int = 0  # read by computed evaluations
+    tokens_computed: int = 0  # for them: blocks that several share count once
 
 
 Watch = Callable[[Progress], None]

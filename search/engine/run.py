@@ -9,7 +9,7 @@ from typing import Any
 from evaluators.dense import DenseLogits
 from evaluators.evaluator import Measurement
 from evaluators.statistic import Samples
-from search.baselines import baselines
+from search.baselines import Baseline, baselines
 from search.decision import decide
 from search.engine.answers import drive
 from search.engine.materials import Entries
@@ -72,6 +72,7 @@ class Run:
         self.objective: Objective = self.plan.spec.objective
         self.measured: dict[Configuration, Measured] = {}  # at the highest fidelity
         self.asked_tokens = 0  # by the strategy, whether they were cached or not
+        self.asked_computed_tokens = 0.0  # of them, as one fresh worker computes each question
         tokens = fidelity_tokens or self.plan.strategy.fidelity(self.plan.problem)
         self.fidelity = self.plan.streams["calibration"].sequences_for(tokens)
 
@@ -100,12 +101,15 @@ class Run:
         return self._finish(answer, [], dense)
 
     def _measure_baselines(self) -> list[Measured]:
-        found = baselines(self.plan.problem)
+        found = self._plain_choices()
         configurations = [self.space.configure(baseline.levels) for baseline in found]
         plain = self._at_full(configurations, [baseline.name for baseline in found], "plain choices")
         best = min((self._loss(measured) for measured in plain), default=None)
         self.session.show(uniform=None if best is None else shown(best, self.objective))
         return plain
+
+    def _plain_choices(self) -> list[Baseline]:
+        return baselines(self.plan.problem)
 
     def _search(self) -> Configuration:
         """Run the strategy: it asks, the store or the workers answer."""
@@ -119,16 +123,18 @@ class Run:
     def answer(self, question: Question) -> Losses | Samples:
         """By the store or the workers."""
         self.session.show(label=question.label)
-        before = self.session.progress.done
+        before = self.session.ledger.total
         answer = self.session.sample(question) if isinstance(question, Estimate) else self._losses(question)
-        self.asked_tokens += self.session.progress.done - before
+        asked = self.session.ledger.total - before
+        self.asked_tokens += asked.read
+        self.asked_computed_tokens += asked.computed
         return answer
 
     def _losses(self, ask: Ask) -> Losses:
         sequences = self.plan.streams["calibration"].sequences_for(ask.tokens)
         configurations = [self.space.configure(levels) for levels in ask.candidates]
-        measurements = self.session.measure(configurations, sequences, "calibration")
-        if sequences == self.fidelity:
+        measurements = self.session.measure(configurations, sequences, "calibration", ask.first)
+        if sequences == self.fidelity and ask.first == 0:
             self._remember(configurations, measurements, f"{name_of(self.plan.spec.strategy)}, {ask.label}")
         return [losses(measurement, self.objective) for measurement in measurements]
 
@@ -143,17 +149,19 @@ class Run:
     def _validate(self, winner: Configuration, plain: list[Measured]) -> tuple[Measured, list[Measured]]:
         """The strategy's answer and the plain choices, measured on text that the search never read."""
         found = self._at_full([winner], [name_of(self.plan.spec.strategy)], "the answer")[0]
+        validated = self._on_unseen_text([found, *plain], "the answer and the plain choices on unseen text")
+        return validated[0], validated[1:]
+
+    def _on_unseen_text(self, everything: Sequence[Measured], label: str) -> list[Measured]:
         stream = self.plan.streams["validation"]
-        everything = [found, *plain]
-        tokens = len(everything) * stream.num_tokens
-        self.session.show(label="the answer and the plain choices on unseen text", done=0, total=tokens)
         configurations = [measured.configuration for measured in everything]
+        tokens = len(set(configurations)) * stream.num_tokens
+        self.session.show(label=label, done=0, total=tokens)
         measurements = self.session.measure(configurations, stream.num_sequences, "validation")
-        validated = [
+        return [
             replace(measured, validation=measurement)
             for measured, measurement in zip(everything, measurements, strict=True)
         ]
-        return validated[0], validated[1:]
 
     def _finish(self, found: Measured, plain: list[Measured], dense: dict[Text, DenseLogits]) -> Outcome:
         """Never worse than the plain choice (promise 4): what was found is the answer only if it beats them all."""
@@ -180,14 +188,21 @@ class Run:
                 text: {"kept": kept.describe(), "perplexity": shown(float(kept.nll.mean()), "perplexity")}
                 for text, kept in dense.items()
             },
-            "evaluations": {"computed": counts.computed, "cached": counts.cached, "tokens": counts.tokens},
+            "evaluations": {
+                "computed": counts.computed,
+                "cached": counts.cached,
+                "tokens": counts.tokens,
+                "tokens_computed": round(counts.computed_tokens),
+            },
             "statistics": {
                 "computed": samples.computed,
                 "cached": samples.cached,
                 "forward_tokens": samples.forward_tokens,
                 "backward_tokens": samples.backward_tokens,
+                "tokens_computed": round(samples.computed_tokens),
             },
             "asked_tokens": self.asked_tokens,
+            "asked_computed_tokens": round(self.asked_computed_tokens),
             "seconds": self.session.seconds,
         }
 

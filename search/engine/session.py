@@ -13,6 +13,7 @@ from evaluators.statistic import Samples
 from search.engine.estimates import Estimates
 from search.engine.evaluations import Evaluations
 from search.engine.leases import release_the_dead
+from search.engine.ledger import Ledger
 from search.engine.materials import Entries, build_missing, keep_dense
 from search.engine.plan import Plan
 from search.engine.pool import Pool
@@ -35,7 +36,7 @@ class Session:
         self.evaluations = Evaluations(store, pool, self._tick)
         self.estimates = Estimates(store, pool, self._tick)
         self.seconds: dict[str, float] = {"prepare": plan.seconds}
-        self._read: dict[tuple[Text, Configuration], int] = {}  # sequences
+        self.ledger = Ledger(plan.problem.space.anatomy)
         self._done_before = 0  # of the phase's work, before what is under way
 
     @contextmanager
@@ -53,24 +54,27 @@ class Session:
         with self.phase("dense"):
             return {text: keep_dense(self.plan, text, self.pool, self.show) for text in self.plan.streams}
 
-    def measure(self, configurations: Sequence[Configuration], num_sequences: int, text: Text) -> list[Measurement]:
-        """Measured on the first sequences of a text."""
+    def measure(
+        self, configurations: Sequence[Configuration], num_sequences: int, text: Text, first: int = 0
+    ) -> list[Measurement]:
+        """Measured on the ``num_sequences`` sequences of a text from ``first`` on; raises as ``Evaluations.measure``.
+
+        A longer prefix of what was read before counts only what it adds, as ``planned_tokens`` does.
+        """
         self._begin()
-        measured = self.evaluations.measure(configurations, num_sequences, self.plan.context(text))
-        new = 0  # a longer prefix of what was read before counts only what it adds, as planned_tokens does
-        for configuration in set(configurations):
-            read = self._read.get((text, configuration), 0)
-            new += max(0, num_sequences - read)
-            self._read[text, configuration] = max(read, num_sequences)
-        self.show(done=self._done_before + new * self.plan.streams[text].length)
+        measured = self.evaluations.measure(configurations, num_sequences, self.plan.context(text), first)
+        length = self.plan.streams[text].length
+        asked = self.ledger.evaluations(configurations, num_sequences, length, text, first)
+        self.show(done=self._done_before + asked.read)
         return measured
 
     def sample(self, estimate: Estimate) -> Samples:
         """Samples of a statistic of the calibration text."""
         self._begin()
         samples = self.estimates.samples(estimate, self.plan.context("calibration"))
-        cost = estimate.statistic.passes(self.plan.streams["calibration"].length) * (estimate.stop - estimate.start)
-        self.show(done=self._done_before + cost.total_tokens)
+        length = self.plan.streams["calibration"].length
+        asked = self.ledger.samples(estimate.statistic, estimate.stop - estimate.start, length)
+        self.show(done=self._done_before + asked.read)
         return samples
 
     def show(self, **changes: object) -> None:
@@ -80,6 +84,7 @@ class Session:
             "computed": evaluations.computed + samples.computed,
             "cached": evaluations.cached + samples.cached,
             "tokens": evaluations.tokens + samples.forward_tokens + samples.backward_tokens,
+            "tokens_computed": round(evaluations.computed_tokens + samples.computed_tokens),
         }
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
         self.watch(self.progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from evaluators.checkpoint import load_model
 from evaluators.dense import DenseLogits
 from evaluators.evaluator import Evaluator, Measurement
 from evaluators.live import LiveModel
+from evaluators.prefixes import Prefixes
 from evaluators.statistic import Samples, Statistic
 from evaluators.stream import Stream
 from spaces.configuration import Configuration
@@ -71,13 +72,23 @@ class Worker:
             propagate=self.setup.propagate,
         )
 
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What all evaluators share, as long as the worker lives."""
+        return Prefixes(self.live)
+
     def write_dense(self, text: Text, folder: Path, start: int, stop: int) -> None:
         """Compute the dense logits of some sequences into the unfinished store in ``folder``."""
-        Evaluator(self.live, self._streams[text], DenseLogits.attach(folder)).write_dense(start, stop)
+        unfinished = DenseLogits.attach(folder)
+        Evaluator(self.live, self._streams[text], unfinished, self.prefixes).write_dense(start, stop)
 
-    def measure(self, text: Text, dense: Path, configuration: Configuration, start: int, stop: int) -> Measurement:
-        """Measure a configuration on sequences ``start`` to ``stop`` of a text."""
-        return self._evaluator(text, dense).measure(configuration, start, stop)
+    def measure_each(
+        self, text: Text, dense: Path, configurations: Sequence[Configuration], start: int, stop: int
+    ) -> tuple[list[Measurement], float]:
+        """Measure configurations on sequences ``start`` to ``stop`` of a text; with the tokens that it computed."""
+        before = self.prefixes.computed_tokens
+        measured = self._evaluator(text, dense).measure_each(configurations, start, stop)
+        return measured, self.prefixes.computed_tokens - before
 
     def estimate(self, statistic: Statistic, text: Text, dense: Path, start: int, stop: int) -> tuple[Samples, float]:
         """Samples ``start`` to ``stop`` of a statistic, and the seconds that they took."""
@@ -90,5 +101,5 @@ class Worker:
             kept = DenseLogits.open(dense)
             if kept is None:
                 raise JobError(f"the dense model's logits in {dense} are gone or damaged; run the job again")
-            self._evaluators[text] = Evaluator(self.live, self._streams[text], kept)
+            self._evaluators[text] = Evaluator(self.live, self._streams[text], kept, self.prefixes)
         return self._evaluators[text]

@@ -56,7 +56,7 @@ class Scores:
 
     def predict(self, space: Space, levels: Levels) -> float:
         """The predicted loss, up to a constant; what lies in a dropped part costs nothing."""
-        hidden = _hidden(space, levels)
+        hidden = hidden_units(space, levels)
         shown = [unit for unit in range(len(levels)) if unit not in hidden]
         total = float(sum(self.costs[unit][levels[unit]] for unit in shown))
         if self.interactions is None:
@@ -71,7 +71,7 @@ def first_moves(space: Space) -> np.ndarray:  # int64 (units,)
     return np.cumsum([0, *counts[:-1]])
 
 
-def _hidden(space: Space, levels: Levels) -> set[int]:
+def hidden_units(space: Space, levels: Levels) -> set[int]:
     """Units inside a part that is dropped."""
     firsts = [space.layers[unit.layers[0]] for unit in space.units]
     pairs = zip(firsts, space.units, levels, strict=True)

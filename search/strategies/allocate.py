@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.scores.gram import Gram
+from search.scores.inter_layer import InterLayer
 from search.scores.measured import MeasuredKL
 from search.scores.score import Score
 from search.solvers.exact import Knapsack
 from search.solvers.solver import Solver
 from search.strategy import Problem, Search
+from spaces.space import Levels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,21 @@ class Allocate:
     def search(self, problem: Problem) -> Search:
         scores = yield from self.score.score(problem)
         return (yield from self.solver.solve(problem, scores))
+
+    def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
+        """A score is the same at every budget, or at every budget whose nearest uniform choice is the same."""
+        bases = {_base(self.score, problem): problem for problem in problems}
+        scores = sum(self.score.planned_tokens(problem) for problem in bases.values())
+        return scores + sum(self.solver.planned_tokens(problem) for problem in problems)
+
+
+def _base(score: Score, problem: Problem) -> Levels | None:
+    """What the score measures changes of, where that depends on the budget."""
+    if isinstance(score, InterLayer):
+        return _base(score.singles, problem)
+    if isinstance(score, Gram):
+        return score.base_levels(problem)
+    return score.base(problem) if isinstance(score, MeasuredKL) else None
 
 
 def _composed(score: str, solver: str | dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from service.pictures.comparison import Comparison, ComparisonPoint, Line, compa
 from service.pictures.comparison_page import draw_comparison_page
 from service.pictures.comparison_png import draw_comparison_png
 from spaces.budget import show_size
+from spaces.budgets import at_budgets
 from spaces.errors import InputError
 
 ALL = "all"
@@ -47,7 +48,7 @@ def compare_command(
     """
     spec = read_job(job, changes)
     with planned(spec, store_asked, out=out, quiet=quiet) as (plan, store, watch):
-        asked = parse_budgets(budgets, plan.spec.budget)
+        asked = parse_budgets(budgets, plan.spec.budget) or at_budgets(plan.spec.budget, plan.budgets)
         trials, left_out = _trials(plan, methods, asked)
         found = list(run_trials(trials, store, watch))
     comparison = make_comparison(plan, found)
@@ -70,7 +71,7 @@ def compare_command(
 
 
 def parse_budgets(asked: Sequence[str], own: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One budget for each value of ``NAME=V1,V2,...``; without a name it is the job's one limit, and none is the job's.
+    """One budget for each value of ``NAME=V1,V2,...``; without a name it is the job's one limit.
 
     Raises:
         InputError: no name where the job has several limits, or no values.
@@ -86,7 +87,7 @@ def parse_budgets(asked: Sequence[str], own: Mapping[str, Any]) -> list[dict[str
                 f"--budgets takes [NAME=]V1,V2,..., got {text!r}; write, say, nominal_bits_per_weight=2.5,3"
             )
         budgets += [{name.strip() or next(iter(own)): value} for value in listed]
-    return budgets or [dict(own)]
+    return budgets
 
 
 def _trials(plan: Plan, methods: str, budgets: Sequence[Mapping[str, Any]]) -> tuple[list[Trial], dict[str, str]]:

@@ -33,7 +33,7 @@ def evaluate_command(
     row = {
         "model": spec.model,
         **entry(outcome.answer, plan.problem.space),
-        "meets_budget": plan.problem.budget.holds(measures),
+        "meets_budget": plan.problem.budget.holds(measures),  # of several, the loosest
         "evaluations": outcome.facts["evaluations"],
     }
     if as_json:

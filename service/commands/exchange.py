@@ -39,8 +39,23 @@ def import_command(
 def export_command(source: Path, format_: str, out: Path | None) -> None:
     """Write the configuration of a run, or of a file, in another tool's format."""
     check_name(format_, EXPORTERS, "export format")
-    path = source / "configuration.json" if source.is_dir() else source
+    path = _configuration_in(source) if source.is_dir() else source
     _write(export_text(Configuration.parse(read_text(path)), format_), out)
+
+
+def _configuration_in(run: Path) -> Path:
+    """The answer in a run's folder, which must have one.
+
+    Raises:
+        InputError: it has one for each of several budgets.
+    """
+    several = sorted(file.name for file in run.glob("configuration-*.json"))
+    if several and not (run / "configuration.json").exists():
+        raise InputError(
+            f"{str(run)!r} has an answer for each of {len(several)} budgets; name one of its files, "
+            f"say {str(run / several[0])!r}"
+        )
+    return run / "configuration.json"
 
 
 def job_space(job: Path) -> Space:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from search.engine.front_run import run_front
 from search.engine.plan import Plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
+from search.report import Measured
+from service.commands.costs import show_costs
+from service.commands.front_table import show_front
 from service.commands.planning import planned
 from service.interruption import was_pressed
 from service.jobfile import read_job
@@ -23,23 +28,48 @@ from store.store import Store
 
 
 def run_command(
-    job: Path, changes: list[str], out: Path, store_asked: str | None, *, as_json: bool, quiet: bool
+    job: Path,
+    changes: list[str],
+    out: Path,
+    store_asked: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    optuna: str | None = None,
 ) -> None:
     """Plan, run and write; the store records how the job ended, whichever way it did.
+
+    ``optuna`` is where an Optuna study gets what was measured.
 
     Raises:
         InputError, JobError: see ``make_plan``, ``run_job`` and ``write_outputs``.
     """
     spec = read_job(job, changes)
     with planned(spec, store_asked, out=out, quiet=quiet) as (plan, store, watch):
-        content = _recorded(plan, store, out, watch, spec.name or job.stem)
+        write_study = _study_writer(optuna, spec.name or job.stem, plan)
+        content = _recorded(plan, store, out, watch, spec.name or job.stem, write_study)
     if as_json:
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    elif plan.budgets:
+        show_front(content, out)
     else:
         show_report(content, out)
 
 
-def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> dict[str, Any]:
+def _study_writer(address: str | None, name: str, plan: Plan) -> Callable[[Sequence[Measured]], int]:
+    """What writes the measured configurations into an Optuna study; a study that cannot be opened is refused now."""
+    if address is None:
+        return len
+    from service.optuna_storage import open_study, write_trials
+
+    space, objective = plan.problem.space, plan.spec.objective
+    study = open_study(address, name, space, objective)
+    return lambda evaluated: write_trials(study, evaluated, space, objective)
+
+
+def _recorded(
+    plan: Plan, store: Store, out: Path, watch: Watch, name: str, write_study: Callable[[Sequence[Measured]], int]
+) -> dict[str, Any]:
     """Run the plan as a job of the store, with an event for each phase that begins."""
     record = store.add_job(name, plan.spec.model_dump(mode="json"))
     store.start_job(record.id)
@@ -52,9 +82,10 @@ def _recorded(plan: Plan, store: Store, out: Path, watch: Watch, name: str) -> d
         watch(moment)
 
     try:
-        outcome = run_job(plan, store, watched)
+        outcome = (run_front if plan.budgets else run_job)(plan, store, watched)
         content = {"job": record.id, **full_report(plan, outcome)}
         write_outputs(out, content, plan, outcome)
+        write_study(outcome.evaluated)
     except BaseException as error:  # a bug as well: no job is left running by one that has ended
         if was_pressed():
             store.finish_job(record.id, "interrupted", "interrupted by the user")
@@ -77,16 +108,8 @@ def show_report(content: dict[str, Any], out: Path | None) -> None:
     for row in [*rows, answer]:
         table.add_row(*_cells(row), style="bold green" if row is answer else None)
     console.print(table)
-    evaluations, samples = content["evaluations"], content["statistics"]
-    tokens = evaluations["tokens"] + samples["forward_tokens"] + samples["backward_tokens"]
     console.print(f"\n{content['verdict']}", highlight=False)
-    console.print(
-        f"{evaluations['computed']:,} evaluations and {samples['computed']:,} samples of scores computed, "
-        f"{evaluations['cached'] + samples['cached']:,} cached, {tokens / 1e6:.2f} M tokens, "
-        f"{sum(content['seconds'].values()):.0f} s",
-        style="dim",
-        highlight=False,
-    )
+    show_costs(console, content)
     if out is None:
         return
     console.print(f"\nPictures: {out / 'front.html'}  {out / 'front.png'}", highlight=False, soft_wrap=True)

@@ -23,6 +23,7 @@ from service.commands.planning import planned
 from service.commands.run import show_report
 from service.outputs import full_report, source_hashes, write_configuration, write_outputs
 from spaces.budget import make_budget, show_size
+from spaces.budgets import nearest_budget, show_budgets
 from spaces.errors import InputError
 from store.store import Store
 
@@ -98,8 +99,9 @@ def _check_same(plan: Plan, hashes: dict[str, str], folder: Path) -> None:
 def _solved(plan: Plan, asked: Request, store: Store, watch: Watch) -> dict[str, Any]:
     begun = time.perf_counter()
     problem, budget = _problem(plan, asked)
+    scored = plan.problems[nearest_budget(problem.budget, [each.budget for each in plan.problems])]
     score = score_of(plan.strategy) if asked.score is None else make_score(asked.score)
-    strategy = Resolve(score=score, solver=make_solver(asked.solver), scored=plan.problem)
+    strategy = Resolve(score=score, solver=make_solver(asked.solver), scored=scored)
     strategy.check(problem)
     method = {"score": name_of_score(score), "solver": asked.solver}
     if asked.measure:
@@ -127,6 +129,11 @@ def _solved(plan: Plan, asked: Request, store: Store, watch: Watch) -> dict[str,
 def _problem(plan: Plan, asked: Request) -> tuple[Problem, dict[str, Any]]:
     """The new problem; without a budget, the smallest size under a loss is looked for up to the dense model's."""
     budget, space, rules = asked.budget or plan.spec.budget, plan.problem.space, plan.problem.constraints
+    if not asked.budget and plan.budgets and asked.max_loss is None:
+        raise InputError(
+            f"{asked.run} has answers at {show_budgets(str(plan.spec.front_limit), plan.budgets)}; "
+            f"name another budget: --budget {plan.spec.front_limit}=VALUE"
+        )
     if asked.max_loss is None:
         return replace(plan.problem, budget=make_budget(budget, space, rules)), budget
     if not asked.budget:

@@ -23,6 +23,7 @@ class Point:
     is_baseline: bool
     is_answer: bool
     options: tuple[str, ...] | None  # one slug per layer of the figure; None when not kept
+    budget: str = ""  # of an answer, where the job has several: what it answers
 
     @property
     def is_marked(self) -> bool:
@@ -45,7 +46,7 @@ class Figure:
     """All that both pictures of one job are drawn from.
 
     Raises:
-        InputError: no point has a finite objective, two are the answer, or one's options miss layers.
+        InputError: no point has a finite objective, two are the answer to one budget, or one's options miss layers.
     """
 
     title: str
@@ -64,9 +65,12 @@ class Figure:
                 f"a picture needs a point with a finite objective, got none among {len(self.points)}; "
                 f"evaluate at least one configuration that does not break the model"
             )
-        answers = [point.configuration_id for point in self.points if point.is_answer]
-        if len(answers) > 1:
-            raise InputError(f"a job has one answer, got {', '.join(answers)}; mark one point only")
+        answers = [point for point in self.points if point.is_answer]
+        if len({point.budget for point in answers}) < len(answers):
+            ids = ", ".join(point.configuration_id for point in answers)
+            raise InputError(
+                f"a budget has one answer, got {ids}; mark one point only, or say which budget each answers"
+            )
         for point in self.points:
             self._check_options(point)
 
@@ -89,11 +93,18 @@ class Figure:
 
     @property
     def marked(self) -> tuple[Point, ...]:
-        """The answer, then the baselines by size, as far as they are drawn."""
+        """The answers, then the baselines, each by size, as far as they are drawn."""
         marked = (point for point in self.drawn if point.is_marked)
         return tuple(sorted(marked, key=lambda p: (not p.is_answer, p.size_bytes, p.label)))
 
     @property
+    def answers(self) -> tuple[Point, ...]:
+        """The answers by size, as far as they are drawn."""
+        return tuple(point for point in self.marked if point.is_answer)
+
+    @property
     def shown(self) -> Point:
-        """The point whose layers are shown first: the answer, else the best of what there is."""
-        return min(self.drawn, key=lambda p: (not p.is_answer, p.options is None, not p.is_front, p.objective))
+        """The point whose layers are shown first: the answer, of several the middle one, else the best there is."""
+        if self.answers:
+            return self.answers[len(self.answers) // 2]
+        return min(self.drawn, key=lambda p: (p.options is None, not p.is_front, p.objective))

@@ -43,15 +43,16 @@ class Sized(Protocol):
 
 
 ANSWER_MARKER = Marker("*", 17, ANSWER, PAPER)
+ONE_OF_ANSWERS = Marker("*", 12, ANSWER, PAPER)  # small enough that neighbours stay apart
 BASELINE_MARKERS = tuple(Marker(shape, 7.5, fill, BASELINE) for fill, shape in product((PAPER, BASELINE), "osD^v<>pP"))
 
 
 def markers_of(points: Sequence[Point]) -> tuple[Marker, ...]:
     """A marker for each of the marked points; baselines repeat theirs only after eighteen."""
     baselines = iter(range(len(points)))
+    answer = ANSWER_MARKER if sum(point.is_answer for point in points) < 2 else ONE_OF_ANSWERS
     return tuple(
-        ANSWER_MARKER if point.is_answer else BASELINE_MARKERS[next(baselines) % len(BASELINE_MARKERS)]
-        for point in points
+        answer if point.is_answer else BASELINE_MARKERS[next(baselines) % len(BASELINE_MARKERS)] for point in points
     )
 
 
@@ -75,6 +76,7 @@ def draw_front(axes: Axes, figure: Figure) -> None:
             zorder=7 if point.is_answer else 6,
             clip_on=False,
         )
+    _name_answers(axes, figure, unit.num_bytes)
     add_bits_axis(axes, figure.drawn, unit.num_bytes)
 
 
@@ -188,6 +190,23 @@ def _draw_errors(axes: Axes, figure: Figure, unit_bytes: int) -> None:
             elinewidth=0.9,
             capsize=2,
             zorder=4,
+        )
+
+
+def _name_answers(axes: Axes, figure: Figure, unit_bytes: int) -> None:
+    """Write its budget below and left of each of several answers, where on a front nothing can lie."""
+    for point in figure.answers:
+        axes.annotate(
+            point.budget,
+            (point.size_bytes / unit_bytes, point.objective),
+            xytext=(-5, -6),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            color=ANSWER,
+            parse_math=False,
+            zorder=8,
         )
 
 

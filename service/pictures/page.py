@@ -76,6 +76,7 @@ def _point_data(point: Point, number_of: dict[str, int]) -> dict[str, object]:
         "is_front": point.is_front,
         "is_baseline": point.is_baseline,
         "is_answer": point.is_answer,
+        "budget": point.budget,
         "options": None if point.options is None else [number_of[slug] for slug in point.options],
     }
 

@@ -67,7 +67,7 @@ def _write_strip(sheet: Sheet, figure: Figure, strip: StripShape | None, *, top:
     if strip is None or shown.options is None:
         write(title, 0, 0.12, "The choices of the layers were not kept.", size=9.5, color=MUTED)
         return
-    whose = "answer" if shown.is_answer else "best configuration"
+    whose = f"answer at {shown.budget}" if shown.budget else "answer" if shown.is_answer else "best configuration"
     write(title, 0, 0.12, f"What each layer became in the {whose}: {shown.label}", size=11, weight="bold")
     panel = sheet.panel(left=MARGIN, top=top + STRIP_TITLE, width=width, height=strip.height)
     draw_strip(panel, strip, shown.options)

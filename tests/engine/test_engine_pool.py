@@ -12,7 +12,6 @@ import pytest
 from ray import cloudpickle
 
 from compressors.bank import Bank
-from search.engine.evaluations import cut
 from search.engine.materials import balanced_bounds
 from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Worker, WorkerSetup
@@ -92,6 +91,14 @@ def test_workers_that_never_finish_anything_end_the_job(pool: Pool, tmp_path: Pa
         results(pool, [Task(method="die", arguments=(tmp_path / "always", 99))])
 
 
+def test_a_task_with_parts_to_try_is_not_tried_again_whole(pool: Pool, tmp_path: Path) -> None:
+    """Nothing was finished before, but its parts may be: that its worker died ends no job."""
+    found = results(pool, [Task(method="die", arguments=(tmp_path / "always", 99), is_divisible=True)])
+    assert found[0].error is not None
+    assert found[0].error.startswith("a worker died on it: ")
+    assert (tmp_path / "always").stat().st_size == 1
+
+
 def test_an_error_of_ours_arrives_in_its_own_words(pool: Pool) -> None:
     with pytest.raises(InputError, match="the rule, got 7; the way out"):
         results(pool, [Task(method="refuse", arguments=())])
@@ -107,15 +114,3 @@ def test_bounds_cover_all_blocks_and_balance_the_slowest_worker(blocks: int, wor
     slowest = max(last + (last - first) for first, last in itertools.pairwise(bounds))
     even = [round(number * blocks / workers) for number in range(workers + 1)]
     assert slowest <= max(last + (last - first) for first, last in itertools.pairwise(even))
-
-
-@pytest.mark.parametrize(
-    ("starts", "stop", "batch", "workers"),
-    [([0], 32, 4, 2), ([0, 4, 8], 32, 4, 2), ([0] * 50, 4, 4, 2), ([0, 0], 7, 3, 1)],
-)
-def test_pieces_cover_what_is_missing_in_whole_batches(starts: list[int], stop: int, batch: int, workers: int) -> None:
-    pieces = cut(starts, stop, batch, workers)
-    for number, start in enumerate(starts):
-        own = [(first, last) for owner, first, last in pieces if owner == number]
-        assert [sequence for first, last in own for sequence in range(first, last)] == list(range(start, stop))
-        assert all(last % batch == 0 or last == stop for _, last in own)

@@ -36,6 +36,7 @@ def test_a_job_meets_its_budget_and_a_second_run_computes_nothing(job: dict[str,
         "computed": 0,
         "cached": first.facts["evaluations"]["computed"] + first.facts["evaluations"]["cached"],
         "tokens": 0,
+        "tokens_computed": 0,
     }
     assert report(again)["answer"] == report(first)["answer"]
     assert again_plan.weights == plan.weights
@@ -48,7 +49,10 @@ def test_two_workers_find_the_same_answer_as_one(job: dict[str, Any], tmp_path: 
     _, two, _ = run({**job, "workers": 2}, tmp_path / "two")
     assert two.answer.configuration == one.answer.configuration
     np.testing.assert_allclose(two.answer.calibration.kl, one.answer.calibration.kl, rtol=1e-4)
-    assert two.facts["evaluations"] == one.facts["evaluations"]
+    for key in ("computed", "cached", "tokens"):
+        assert two.facts["evaluations"][key] == one.facts["evaluations"][key]
+    for key in ("asked_tokens", "asked_computed_tokens"):
+        assert two.facts[key] == one.facts[key]
 
 
 def test_predicted_size_equals_the_banks_bytes(job: dict[str, Any], tmp_path: Path) -> None:

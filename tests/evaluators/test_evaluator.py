@@ -133,6 +133,19 @@ def test_an_evaluation_extended_equals_a_fresh_one(bench: Bench, monkeypatch: py
     assert extended.nll.tolist() == fresh.nll.tolist()
 
 
+def test_measured_together_or_alone_the_numbers_are_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluators.evaluator.BATCH_TOKENS", 3 * LENGTH)
+    evaluator, candidates = bench.evaluator(), [*CANDIDATES.values(), Configuration.of({})]
+    for start, stop in ((0, 4), (4, 8), (1, 8)):
+        together = evaluator.measure_each(candidates, start, stop)
+        for candidate, found in zip(candidates, together, strict=True):
+            alone = bench.evaluator().measure(candidate, start, stop)
+            assert found.kl.tolist() == alone.kl.tolist()
+            assert found.nll.tolist() == alone.nll.tolist()
+    read = len(candidates) * (4 + 4 + 7) * LENGTH
+    assert evaluator.prefixes.computed_tokens < 0.9 * read
+
+
 def test_nothing_measured_is_an_empty_measurement(bench: Bench) -> None:
     found = bench.evaluator().measure(CANDIDATES["one layer"], 3, 3)
     assert (found.kl.shape, found.nll.shape, found.kl.dtype) == ((0,), (0,), np.dtype(np.float64))

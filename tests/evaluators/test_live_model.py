@@ -234,3 +234,31 @@ def test_after_an_entry_that_the_bank_lacks_the_next_configuration_is_whole(llam
 
 def test_a_live_model_says_where_it_is(llama: Stage) -> None:
     assert llama.live().device == torch.device("cpu")
+
+
+def test_an_entry_is_read_once_as_far_as_its_memory_goes(llama: Stage, tmp_path: Path) -> None:
+    """What is in memory needs no file: with the files gone, applying tells which entries are."""
+    names = [llama.weight(0), llama.weight(1)]
+    size = llama.bank.read(names[0], RTN[4]).size_bytes
+    bank = built_bank(tmp_path, llama.model)
+    live = LiveModel(copy.deepcopy(llama.model), llama.live().anatomy, bank, bank_bytes=size)
+    for name in names:
+        live.apply(Configuration.of({name: RTN[4]}))
+        bank.path(name, RTN[4]).unlink()
+    live.apply(DENSE)
+    configuration = Configuration.of({names[1]: RTN[4]})
+    live.apply(configuration)
+    assert torch.equal(logits_of(live.model, TOKENS), llama.expected(configuration))
+    with pytest.raises(JobError, match=rf"the bank has no entry .*{names[0]}"):
+        live.apply(Configuration.of({names[0]: RTN[4]}))
+
+
+def test_writes_by_others_are_counted_and_its_own_are_not(stage: Stage) -> None:
+    live = stage.live()
+    before = live.foreign_writes
+    for configuration in [*configurations(stage.space, 3), DENSE]:
+        live.apply(configuration)
+        assert live.foreign_writes == before
+    with torch.inference_mode():
+        next(live.model.parameters()).mul_(2)
+    assert live.foreign_writes == before + 1

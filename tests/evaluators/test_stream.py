@@ -57,6 +57,20 @@ def test_the_same_ids_cut_otherwise_have_another_key() -> None:
     assert Stream(numbered(2, 6)).key(2) != Stream(numbered(3, 4)).key(3)
 
 
+def test_a_window_has_the_key_of_a_stream_that_begins_there() -> None:
+    tokens = numbered(7, 4)
+    assert Stream(tokens).key(3, first=2) == Stream(tokens[2:]).key(3)
+    assert Stream(tokens).key(3, first=0) == Stream(tokens).key(3)
+    keys = {Stream(tokens).key(count, first) for first in range(7) for count in range(1, 8 - first)}
+    assert len(keys) == 7 * 8 // 2
+
+
+@pytest.mark.parametrize(("first", "count", "message"), [(5, 3, "5 to 8"), (-1, 2, "-1 to 1"), (2, 0, "1 to 0")])
+def test_refuses_a_window_that_is_not_all_inside(first: int, count: int, message: str) -> None:
+    with pytest.raises(InputError, match=f"sequences {message} are not a range of this stream, which has 7"):
+        Stream(numbered(7, 4)).key(count, first)
+
+
 @given(start=st.integers(0, 40), count=st.integers(0, 40), batch=st.integers(1, 12), extra=st.integers(0, 5))
 def test_batches_cover_the_range_once_and_end_at_multiples(start: int, count: int, batch: int, extra: int) -> None:
     stop = start + count

@@ -65,6 +65,15 @@ def test_space_as_text_shows_the_feasible_range(tmp_path: Path) -> None:
     [
         (["run", "absent.yaml"], "no job file 'absent.yaml'"),
         (["run", "examples/jobs/demo.yaml", "--set", "budget.nominal_bits_per_weight=1"], "must be at least 2.0000"),
+        (
+            ["run", "examples/jobs/front.yaml", "--set", "budget={nominal_bits_per_weight: [1.5, 3]}"],
+            "must be at least 2.0000 for this space, got 1.5",
+        ),
+        (
+            ["run", "examples/jobs/front.yaml", "--set", "budget.nominal_bits_per_weight.points=1"],
+            "from 2 to 256, got 1",
+        ),
+        (["run", "examples/jobs/front.yaml", "--set", "max_loss=0.1"], "max_loss 0.1 asks for one size"),
         (["run", "examples/jobs/demo.yaml", "--set", "strategy=evoluton"], "did you mean 'evolution'"),
         (["run", "examples/jobs/demo.yaml", "--set", "space.pin={'model.layer.0.*': keep}"], "'model.layer.0.*'"),
         (["run", "examples/jobs/demo.yaml", "--set", "calibration.source=absent.txt"], "absent.txt"),

@@ -62,6 +62,18 @@ def test_two_answers_are_refused_by_name() -> None:
         figure(point(configuration_id="first", is_answer=True), point(configuration_id="second", is_answer=True))
 
 
+def test_answers_to_several_budgets_are_marked_by_size_and_the_middle_one_is_shown() -> None:
+    answers = [
+        point(configuration_id=budget, size_bytes=size, is_answer=True, budget=budget)
+        for budget, size in (("4", 40), ("2", 20), ("3", 30))
+    ]
+    several = figure(point(is_front=True, objective=0.1), *answers)
+    assert [each.budget for each in several.answers] == ["2", "3", "4"]
+    assert several.shown.budget == "3"
+    with pytest.raises(InputError, match="a budget has one answer, got 4, 2, 3, again"):
+        figure(*answers, point(configuration_id="again", is_answer=True, budget="3"))
+
+
 def test_options_that_miss_a_layer_are_refused() -> None:
     with pytest.raises(InputError, match="configuration c0 must be 1, one per layer, got 2"):
         figure(point(options=("keep", "drop")))

@@ -142,6 +142,23 @@ class TestInABrowser:
         assert cells[0] == "layers.0.self_attn.q_proj: gptq-int4-g128-asym (4,096 weights)"
         assert cells[-1] == "lm_head: keep (9 weights)"
 
+    def test_each_of_several_answers_names_its_budget(self, tmp_path: Path) -> None:
+        figure = make_figure()
+        points = tuple(
+            replace(each, is_answer=number in (3, 6, 9), budget=f"{number} bits" if number in (3, 6, 9) else "")
+            for number, each in enumerate(figure.points)
+        )
+        draw_page(replace(figure, points=points), tmp_path / "front.html")
+        program = (
+            "const all = echarts.getInstanceByDom(document.getElementById('chart')).getOption();"
+            "const stars = all.series.find((one) => one.id === 'answer');"
+            "document.body.dataset.seen = stars.data.map((spot) => stars.label.formatter({data: spot})).join('|');"
+        )
+        document = rendered(driven(tmp_path / "front.html", program), tmp_path / "profile")
+        assert 'data-seen="3 bits|6 bits|9 bits"' in document
+        roles = [row[1] for row in rows_of(document)]
+        assert [role for role in roles if "answer" in role] == [f"answer at {n} bits, on the front" for n in (3, 6, 9)]
+
     def test_a_row_chosen_by_click_or_key_shows_its_layers(self, page: Path, tmp_path: Path) -> None:
         copy = driven(
             page,

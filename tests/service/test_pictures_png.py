@@ -195,6 +195,30 @@ def test_bits_that_are_no_line_over_the_size_get_no_axis(sizes: tuple[int, ...])
     assert affine_fit(points, lambda point: float(point.size_bytes**2)) is None
 
 
+def test_several_answers_are_smaller_stars_with_their_budgets_beside(tmp_path: Path) -> None:
+    figure = make_figure(num_points=40, num_blocks=2)
+    budgets = {10 + 3 * number: f"{2 + number / 4:g} $x$" for number in range(9)}
+    several = replace(
+        figure,
+        points=tuple(
+            replace(each, is_answer=number in budgets, budget=budgets.get(number, ""))
+            for number, each in enumerate(figure.points)
+        ),
+        budget_size_bytes=None,
+    )
+    axes = Canvas().add_subplot()
+    draw_front(axes, several)
+    stars = [line for line in axes.lines if line.get_marker() == "*"]
+    assert len(stars) == 9
+    assert {line.get_markersize() for line in stars} == {markers_of(several.marked)[0].size}
+    assert markers_of(several.marked)[0].size < markers_of(figure.marked)[0].size
+    assert {text.get_text() for text in axes.texts} == set(budgets.values())
+    places = {tuple(text.xy) for text in axes.texts}  # type: ignore[attr-defined]
+    assert places == {(line.get_xdata()[0], line.get_ydata()[0]) for line in stars}  # type: ignore[index]
+    draw_png(several, tmp_path / "front.png")
+    assert png_size(tmp_path / "front.png")[0] > 1000
+
+
 def test_baselines_have_markers_of_their_own() -> None:
     points = make_figure(num_points=19, num_blocks=1).points
     baselines = [replace(point, is_baseline=True, is_answer=False) for point in points[:18]]

@@ -65,6 +65,7 @@ function series() {
   const baselines = drawn.filter((point) => point.is_baseline && !point.is_answer);
   baselines.sort((a, b) => a.size_bytes - b.size_bytes || (a.label < b.label ? -1 : 1));
   const front = drawn.filter((point) => point.is_front && !point.is_baseline && !point.is_answer);
+  const answers = drawn.filter((point) => point.is_answer);
   return [
     scatter("dominated", find("dominated").checked ? dominated : [], {
       symbolSize: isMany ? 4 : 7,
@@ -86,9 +87,14 @@ function series() {
       },
       labelLayout: placeName,
     }),
-    scatter("answer", drawn.filter((point) => point.is_answer), {
-      symbol: STAR, symbolSize: 22, z: 7,
+    scatter("answer", answers, {
+      symbol: STAR, symbolSize: answers.length > 1 ? 17 : 22, z: 7,
       itemStyle: { color: color("answer"), borderColor: color("card"), borderWidth: 1, opacity: 1 },
+      label: {
+        show: answers.length > 1, color: color("answer"), fontSize: 11,
+        formatter: ({ data: spot }) => points[spot.number].budget,
+      },
+      labelLayout: placeName,
     }),
     scatter("chosen", drawn.filter((point) => point.number === state.chosen), {
       symbol: "circle", symbolSize: 30, z: 8, silent: true,

@@ -16,7 +16,7 @@ const objective = (point) => withError(point.objective, point.se);
 
 function role(point) {
   const roles = [];
-  if (point.is_answer) roles.push("answer");
+  if (point.is_answer) roles.push(point.budget ? `answer at ${point.budget}` : "answer");
   if (point.is_baseline) roles.push("baseline");
   if (point.is_front) roles.push("on the front");
   return roles.join(", ") || "dominated";

@@ -1,0 +1,130 @@
+"""One search over several budgets: neighbours share what they ask for, what was measured, and winners."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from evaluators.statistic import Samples
+from search.strategy import Ask, Asking, Estimate, Losses, Problem, Strategy, T, measured
+from spaces.space import Levels, Measures
+
+Front: TypeAlias = Asking[tuple[Levels, ...]]  # one answer for each problem
+
+
+@runtime_checkable
+class SharesBudgets(Protocol):
+    """A strategy that knows better than to search one budget after another."""
+
+    def search_front(self, problems: tuple[Problem, ...]) -> Front:
+        """Ask, be told, and return an answer for each of ``problems``, which differ in budget alone, tightest first."""
+
+
+@runtime_checkable
+class PlansFronts(Protocol):
+    """A strategy that knows what its search over several budgets reads; for others it is the sum of all."""
+
+    def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
+        """As ``planned_tokens``, for all ``problems`` together."""
+
+
+def search_front(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:
+    """An answer for each of ``problems``, which differ in budget alone, the tightest first.
+
+    The strategy's own search of fronts, or its search of each budget in turn. Then whatever was measured at the highest
+    fidelity, for whichever budget, competes for every budget that it meets; answers that were not measured there are.
+    So no answer has a larger loss, on that text, than one of a tighter budget.
+    """
+    known = Known(problems[0], max(strategy.fidelity(problem) for problem in problems))
+    own = strategy.search_front(problems) if isinstance(strategy, SharesBudgets) else _one_by_one(strategy, problems)
+    answers = yield from known.noting(own)
+    unknown = tuple(levels for levels in dict.fromkeys(answers) if levels not in known.losses)
+    if unknown:
+        yield from known.noting(measured(unknown, known.tokens, "the answers of all budgets"))
+    return tuple(known.best(problem, answer) for problem, answer in zip(problems, answers, strict=True))
+
+
+def planned_front_tokens(strategy: Strategy, problems: tuple[Problem, ...]) -> int:
+    """About how many tokens ``search_front`` will ask to be read; for the time left, no promise."""
+    if isinstance(strategy, PlansFronts):
+        own = strategy.planned_front_tokens(problems)
+    else:
+        own = sum(strategy.planned_tokens(problem) for problem in problems)
+    return own + sum(strategy.fidelity(problem) for problem in problems)
+
+
+class Known:
+    """What was measured at the highest fidelity on the way, and every sample of a statistic."""
+
+    def __init__(self, problem: Problem, tokens: int) -> None:
+        self.tokens = tokens
+        self.losses: dict[Levels, float] = {}
+        self._problem = problem
+        self._measures: dict[Levels, Measures] = {}
+        self._samples: dict[object, Samples] = {}
+
+    def noting(self, asking: Asking[T]) -> Asking[T]:
+        """The same asking, noted. A sample that another budget asked for is not asked for again."""
+        told: Any = None
+        while True:
+            try:
+                question = asking.send(told)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(question, Estimate):
+                told = yield from self._sampled(question)
+            else:
+                told = yield question
+                self._note(question, told)
+
+    def best(self, problem: Problem, answer: Levels) -> Levels:
+        """The least loss among all that meet the budget; of equal ones the smallest. ``answer`` if none does."""
+
+        def rank(levels: Levels) -> tuple[float, int, Levels]:
+            return self.losses[levels], self._measures[levels].stored_bits, levels
+
+        return min((levels for levels in self.losses if self._holds(problem, levels)), key=rank, default=answer)
+
+    def _note(self, ask: Ask, losses: Losses) -> None:
+        problem = self._problem
+        if ask.first or problem.sequences(ask.tokens) != problem.sequences(self.tokens):
+            return  # other text: not comparable
+        for levels, loss in zip(ask.candidates, losses, strict=True):
+            mean = float(loss.mean())
+            self.losses[levels] = float("inf") if np.isnan(mean) else mean
+            self._measures[levels] = problem.space.measure(levels)
+
+    def _sampled(self, estimate: Estimate) -> Generator[Estimate, Any, Samples]:
+        key = (estimate.statistic, estimate.start, estimate.stop)
+        if key not in self._samples:
+            self._samples[key] = yield estimate
+        return self._samples[key]
+
+    def _holds(self, problem: Problem, levels: Levels) -> bool:
+        return problem.budget.holds(self._measures[levels]) and all(
+            constraint.holds(problem.space, levels) for constraint in problem.constraints
+        )
+
+
+def _one_by_one(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:
+    answers = []
+    for number, problem in enumerate(problems):
+        prefix = f"budget {number + 1} of {len(problems)}: "
+        answers.append((yield from _labelled(strategy.search(problem), prefix)))
+    return tuple(answers)
+
+
+def _labelled(asking: Asking[T], prefix: str) -> Asking[T]:
+    """The same questions, for people who watch."""
+    told: Any = None
+    while True:
+        try:
+            question = asking.send(told)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        told = yield replace(question, label=prefix + question.label)

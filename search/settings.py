@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from search.local_model import Doubt
+from search.race import Race
 from search.scores.score import SCORES, Score
 from search.selection import Stage
 from search.solvers.solver import SOLVERS, Solver
@@ -103,8 +105,22 @@ def _make_stage(asked: object, where: str) -> Stage:
     return stage
 
 
+def _maker(kind: type) -> Callable[[object, str], object]:
+    """What makes a settings object of one kind from a mapping."""
+
+    def make(asked: object, where: str) -> object:
+        if not isinstance(asked, Mapping):
+            fields = ", ".join(field.name for field in dataclasses.fields(kind))
+            raise InputError(f"{where} must be a mapping of any of {fields}, got {asked!r}")
+        return _build(kind, asked, where)
+
+    return make
+
+
 # settings that are made of settings
 MAKERS: dict[str, Callable[[object, str], object]] = {
+    "doubt": _maker(Doubt),
+    "race": _maker(Race),
     "start": _make_start,
     "score": make_score,
     "singles": make_score,

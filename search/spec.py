@@ -186,7 +186,7 @@ class JobSpec(_Strict):
         description="find the smallest configuration whose KL (or perplexity) is at most this",
     )
     objective: Literal["kl", "perplexity"] = "kl"
-    strategy: StrategyModel = "evolution"
+    strategy: StrategyModel = "trust-region"
     bank: BankModel = BankModel()
     evaluation: EvaluationModel = EvaluationModel()
     front_points: int = Field(

@@ -25,7 +25,17 @@ STRATEGIES = {
     "random": "search.strategies.random:Random",
     "evolution": "search.strategies.evolution:Evolution",
     "allocate": "search.strategies.allocate:Allocate",
+    "trust-region": "search.strategies.trust_region:TrustRegion",
+    "nsga2": "search.strategies.samplers:Nsga2",
+    "nsga3": "search.strategies.samplers:Nsga3",
+    "tpe": "search.strategies.samplers:Tpe",
+    "gp": "search.strategies.samplers:Gp",
+    "qmc": "search.strategies.samplers:Qmc",
+    "surrogate": "search.strategies.surrogate:Surrogate",
 }
+
+
+FINAL_TOKENS = 16_384  # what a strategy that compares nothing at the end has its answer and the front measured on
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from search.scores.score import Score
 from search.solvers.solver import Solver
 from search.strategies.allocate import Allocate
 from search.strategies.evolution import Evolution
-from search.strategy import Problem, Search, Strategy
+from search.strategy import FINAL_TOKENS, Problem, Search, Strategy
 from spaces.errors import InputError, JobError
 from spaces.space import Levels
 from store.store import Store
@@ -33,7 +33,7 @@ class Resolve:
         self.solver.check(problem)
 
     def fidelity(self, problem: Problem) -> int:
-        return problem.max_tokens
+        return problem.tokens(FINAL_TOKENS)
 
     def planned_tokens(self, problem: Problem) -> int:
         return self.score.planned_tokens(self.scored) + self.solver.planned_tokens(problem)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from search.mutation import group_units
-from search.solvers.families import Family, families
+from search.solvers.families import Family, families, tree_of
 from search.solvers.items import Item
 from search.solvers.knapsack import knapsack
 from search.strategy import Problem
@@ -19,47 +20,85 @@ from spaces.space import Levels, Space
 
 
 def solve_knapsack(problem: Problem, costs: Sequence[np.ndarray], groups: str = "global") -> Levels:
-    """The levels with the least sum of ``costs[unit][level]`` that meet the budget; exact, in whole bits.
+    """The levels with the least sum of ``costs[unit][level]`` that meet the budget: see ``Allocator``."""
+    return Allocator(problem, groups).solve(costs)
 
-    Several limits are exact as well where they bind different units (dropped attentions and dropped MLPs), or where the
-    optimum for one of them happens to meet the others; else an integer program settles them, within HiGHS' tolerance of
-    the least sum. ``groups`` other than global holds the budget in each group.
+
+class Allocator:
+    """Solves one problem for one table of costs after another; what does not depend on costs is read once.
+
+    Exact, in whole bits. Several limits are exact as well where they bind different units (dropped attentions and
+    dropped MLPs), or where the optimum for one of them happens to meet the others; else an integer program settles
+    them, within HiGHS' tolerance of the least sum. ``groups`` other than global holds the budget in each group.
 
     Raises:
         InputError: see ``check_allocation``.
-        JobError: the integer program found nothing.
     """
-    limits = problem.budget.limits
-    if groups != "global":
-        check_allocation(problem, groups)
-        return _solve_in_groups(problem, costs, groups)
-    tables = {limit: families(problem.space, costs, limit.measure) for limit in limits}
-    # what dominated choices left with one size still counts, unless it is that of the dense model
-    bound = {limit: {i for i, family in enumerate(table) if family.sizes.any()} for limit, table in tables.items()}
-    if all(bound[a].isdisjoint(bound[b]) for a, b in combinations(limits, 2)):
-        return _solve_apart(problem, tables, bound)
-    for limit in limits:  # the optimum under one limit that meets them all is the optimum under all
-        levels = _solve_apart(problem, {limit: tables[limit]}, {limit: bound[limit]})
-        if problem.holds(levels):
-            return levels
-    found = cheapest_with(problem.space, costs, [(limit.measure, limit.limit) for limit in limits])
-    if found is None:
-        raise JobError(
-            f"no allocation was found that meets {problem.budget} together; relax one limit, "
-            f"or use strategy evolution with start: {{name: uniform}}"
-        )
-    return found
+
+    def __init__(self, problem: Problem, groups: str = "global") -> None:
+        if groups != "global":
+            check_allocation(problem, groups)
+        self.problem = problem
+        self.groups = groups
+        self._trees = {limit: tree_of(problem.space, limit.measure) for limit in problem.budget.limits}
+
+    def solve(self, costs: Sequence[np.ndarray]) -> Levels:
+        """The levels with the least sum of ``costs[unit][level]`` that meet the budget.
+
+        Raises:
+            JobError: the integer program found nothing.
+        """
+        problem = self.problem
+        tables = {limit: tree.families(costs) for limit, tree in self._trees.items()}
+        if self.groups != "global":
+            [table] = tables.values()
+            return self._in_groups(table)
+        # what dominated choices left with one size still counts, unless it is that of the dense model
+        bound = {limit: {i for i, family in enumerate(table) if family.sizes.any()} for limit, table in tables.items()}
+        if all(bound[a].isdisjoint(bound[b]) for a, b in combinations(tables, 2)):
+            return _solve_apart(problem, tables, bound)
+        for limit in tables:  # the optimum under one limit that meets them all is the optimum under all
+            levels = _solve_apart(problem, {limit: tables[limit]}, {limit: bound[limit]})
+            if problem.holds(levels):
+                return levels
+        found = cheapest_with(problem.space, costs, [(limit.measure, limit.limit) for limit in tables])
+        if found is None:
+            raise JobError(
+                f"no allocation was found that meets {problem.budget} together; relax one limit, "
+                f"or use strategy evolution with start: {{name: uniform}}"
+            )
+        return found
+
+    def _in_groups(self, table: list[Family]) -> Levels:
+        """Every group within its own share of the nominal bits, as EvoPress' search keeps it."""
+        chosen: list[tuple[Family, int]] = []
+        by_unit = {family.units[0]: family for family in table}
+        for members, room in self._rooms:
+            held = [by_unit[unit] for unit in members]
+            chosen += zip(held, _knapsack(held, room), strict=True)
+        return _levels(self.problem, chosen)
+
+    @cached_property
+    def _rooms(self) -> list[tuple[list[int], int]]:
+        """The units of each group, and what they may take more than in the dense model."""
+        space = self.problem.space
+        rooms = []
+        for members in group_units(space, self.groups):
+            dense = sum(_nominal_bits(unit, space)[space.kept[unit]] for unit in members)
+            rooms.append((members, _share(members, self.problem) - dense))
+        return rooms
 
 
 def _solve_apart(problem: Problem, tables: dict[Limit, list[Family]], bound: dict[Limit, set[int]]) -> Levels:
     """Each limit over the families that it binds; the rest take their cheapest choice."""
     any_table = next(iter(tables.values()))
-    chosen: dict[int, tuple[Family, int]] = {
-        index: (family, int(np.argmin(family.costs))) for index, family in enumerate(any_table)
+    is_bound = set().union(*bound.values())
+    chosen = {
+        index: (family, int(np.argmin(family.costs))) for index, family in enumerate(any_table) if index not in is_bound
     }
     for limit, table in tables.items():
         indices = sorted(bound[limit])
-        dense = int(getattr(problem.space.measure(problem.space.kept), limit.measure))
+        dense = int(getattr(problem.space.kept_measures, limit.measure))
         picks = _knapsack([table[index] for index in indices], limit.limit - dense)
         chosen.update({index: (table[index], pick) for index, pick in zip(indices, picks, strict=True)})
     return _levels(problem, list(chosen.values()))
@@ -100,18 +139,6 @@ def _check_share(members: list[int], problem: Problem) -> None:
             f"the group of {first} needs at least {smallest:,} nominal bits, its share of the budget "
             f"({problem.budget}) is {share:,}; offer it smaller options, unpin it, or use groups: global"
         )
-
-
-def _solve_in_groups(problem: Problem, costs: Sequence[np.ndarray], groups: str) -> Levels:
-    """Every group within its own share of the nominal bits, as EvoPress' search keeps it."""
-    space = problem.space
-    table = {family.units[0]: family for family in families(space, costs, "nominal_bits")}
-    chosen: list[tuple[Family, int]] = []
-    for members in group_units(space, groups):
-        held = [table[unit] for unit in members]
-        dense = sum(_nominal_bits(unit, space)[space.kept[unit]] for unit in members)
-        chosen += zip(held, _knapsack(held, _share(members, problem) - dense), strict=True)
-    return _levels(problem, chosen)
 
 
 def _share(members: list[int], problem: Problem) -> int:

@@ -47,42 +47,57 @@ class Family:
         return joint.undominated()
 
 
-def families(space: Space, costs: Sequence[np.ndarray], measure: str) -> list[Family]:
-    """The independent decisions of ``space``, with ``costs[unit][level]`` as their quality.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tree:
+    """Which units are decided together and what their options take: all of ``families`` but the costs."""
+
+    sizes: tuple[np.ndarray, ...]  # int64 (options,) for each unit, less that of the dense model
+    drops: tuple[int | None, ...]  # the level that drops the unit
+    inner: dict[int | None, list[int]]  # the units just inside each droppable one; None: inside none
+
+    def families(self, costs: Sequence[np.ndarray]) -> list[Family]:
+        """The independent decisions, with ``costs[unit][level]`` as their quality."""
+        return [self._family(unit, costs) for unit in self.inner.get(None, [])]
+
+    def _family(self, unit: int, costs: Sequence[np.ndarray]) -> Family:
+        sizes, drop = self.sizes[unit], self.drops[unit]
+        levels = np.arange(len(sizes))[:, None]
+        own = Family(units=(unit,), levels=levels, sizes=sizes, costs=np.asarray(costs[unit], dtype=float))
+        if drop is None or unit not in self.inner:
+            return own
+        kept = _only(own, [level for level in range(len(sizes)) if level != drop])
+        for child in self.inner[unit]:
+            kept = kept.joined(self._family(child, costs))
+        dropped = _only(own, [drop])
+        padding = np.zeros((1, len(kept.units) - 1), dtype=np.int64)
+        return Family(
+            units=kept.units,
+            levels=np.vstack([np.hstack([dropped.levels, padding]), kept.levels]),
+            sizes=np.concatenate([dropped.sizes, kept.sizes]),
+            costs=np.concatenate([dropped.costs, kept.costs]),
+        )
+
+
+def tree_of(space: Space, measure: str) -> Tree:
+    """The decisions of ``space``, sizes counted in ``measure``.
 
     Raises:
         InputError: tied layers lie in different droppable parts, so that no exact decomposition exists.
     """
-    parents = _parents(space)
-    children: dict[int | None, list[int]] = {}
-    for unit, parent in enumerate(parents):
-        children.setdefault(parent, []).append(unit)
-    return [_family(unit, space, costs, measure, children) for unit in children.get(None, [])]
+    inner: dict[int | None, list[int]] = {}
+    for unit, parent in enumerate(_parents(space)):
+        inner.setdefault(parent, []).append(unit)
+    sizes = [np.array(unit_costs(space, unit, measure), dtype=np.int64) for unit in range(len(space.units))]
+    return Tree(
+        sizes=tuple(size - size[kept] for size, kept in zip(sizes, space.kept, strict=True)),
+        drops=tuple(unit.options.index(DROP) if DROP in unit.options else None for unit in space.units),
+        inner=inner,
+    )
 
 
-def _family(
-    unit: int, space: Space, costs: Sequence[np.ndarray], measure: str, children: dict[int | None, list[int]]
-) -> Family:
-    sizes = np.array(unit_costs(space, unit, measure), dtype=np.int64)
-    sizes -= sizes[space.kept[unit]]
-    own = Family(
-        units=(unit,), levels=np.arange(len(sizes))[:, None], sizes=sizes, costs=np.asarray(costs[unit], dtype=float)
-    )
-    inner = [_family(child, space, costs, measure, children) for child in children.get(unit, [])]
-    if not inner:
-        return own
-    drop = space.units[unit].options.index(DROP)
-    kept = _only(own, [level for level in range(len(sizes)) if level != drop])
-    for family in inner:
-        kept = kept.joined(family)
-    dropped = _only(own, [drop])
-    padding = np.zeros((1, len(kept.units) - 1), dtype=np.int64)
-    return Family(
-        units=kept.units,
-        levels=np.vstack([np.hstack([dropped.levels, padding]), kept.levels]),
-        sizes=np.concatenate([dropped.sizes, kept.sizes]),
-        costs=np.concatenate([dropped.costs, kept.costs]),
-    )
+def families(space: Space, costs: Sequence[np.ndarray], measure: str) -> list[Family]:
+    """The independent decisions of ``space``, with ``costs[unit][level]`` as their quality; raises as ``tree_of``."""
+    return tree_of(space, measure).families(costs)
 
 
 def _only(family: Family, rows: Iterable[int]) -> Family:

@@ -33,6 +33,6 @@ class Item:
             raise InputError(f"sizes are whole bits in int64, got {self.sizes.dtype}; convert them without rounding")
         if self.sizes.min() < 0:
             raise InputError(f"a size must be at least 0 bits, got {self.sizes.min()}; count from the smallest option")
-        refused = self.costs[np.isnan(self.costs) | np.isneginf(self.costs)]
-        if refused.size:
+        if not self.costs.min() > -np.inf:  # nor is NaN
+            refused = self.costs[~(self.costs > -np.inf)]
             raise InputError(f"a cost must be a number or +inf, got {refused[0]}; measure that option again")

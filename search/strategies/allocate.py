@@ -11,7 +11,7 @@ from search.scores.measured import MeasuredKL
 from search.scores.score import Score
 from search.solvers.exact import Knapsack
 from search.solvers.solver import Solver
-from search.strategy import Problem, Search
+from search.strategy import FINAL_TOKENS, Problem, Search
 from spaces.space import Levels
 
 
@@ -27,7 +27,7 @@ class Allocate:
         self.solver.check(problem)
 
     def fidelity(self, problem: Problem) -> int:
-        return problem.max_tokens
+        return problem.tokens(FINAL_TOKENS)
 
     def planned_tokens(self, problem: Problem) -> int:
         return self.score.planned_tokens(problem) + self.solver.planned_tokens(problem)

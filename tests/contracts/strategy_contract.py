@@ -34,14 +34,36 @@ SMALL: dict[str, Any] = {
     "random": {"name": "random", "samples": 12, "stages": STAGES},
     "evolution": {"name": "evolution", "generations": 4, "offspring": 8, "stages": STAGES, "groups": "global"},
     "allocate": {"name": "allocate", "score": {"name": "measured-kl", "tokens": 512}},
+    "trust-region": {
+        "name": "trust-region",
+        "score": {"name": "measured-kl", "tokens": 512},
+        "rounds": 2,
+        "probes": 6,
+        "probe_tokens": 512,
+        "proposals": 6,
+        "mutations": 2,
+        "screen_tokens": 512,
+        "rivals": 2,
+        "race": {"tokens": 512, "rungs": 2},
+    },
+    "nsga2": {"name": "nsga2", "trials": 24, "batch": 8, "rungs": [512, 2048]},
+    "nsga3": {"name": "nsga3", "trials": 24, "batch": 8, "rungs": [512, 2048], "objectives": ["loss", "size", "flops"]},
+    "tpe": {"name": "tpe", "trials": 24, "batch": 8, "startup": 8, "pruner": "median", "rungs": [512, 2048]},
+    "gp": {"name": "gp", "trials": 9, "batch": 8, "startup": 8, "pruner": "none", "rungs": [2048]},  # one fit
+    "qmc": {"name": "qmc", "trials": 16, "batch": 8, "pruner": "hyperband", "rungs": [512, 2048]},
+    "surrogate": {"name": "surrogate", "archive": 12, "rounds": 2, "proposals": 6, "generations": 6, "population": 16}
+    | {"rungs": [512, 2048], "finalists": 3, "close_above": 2.0},
 }
 # the same with enough samples to find the best of 125 configurations
 THOROUGH: dict[str, Any] = SMALL | {
     "random": {"name": "random", "samples": 600, "stages": STAGES},
     "evolution": {"name": "evolution", "generations": 15, "offspring": 8, "stages": STAGES, "groups": "global"},
+    **{sampler: {"name": sampler, "trials": 128, "batch": 16} for sampler in ("nsga2", "nsga3", "tpe", "qmc")},
+    "gp": {"name": "gp", "trials": 48, "startup": 16},
+    "surrogate": {"name": "surrogate", "rounds": 4, "generations": 10},
 }
 DETERMINISTIC = {"uniform", "allocate"}  # the seed changes nothing
-PROBES_FREELY = {"allocate"}  # scores measure single changes, of which some exceed the budget
+PROBES_FREELY = {"allocate", "trust-region"}  # scores measure single changes, of which some exceed the budget
 LOOKS_ONLY_AT_PLAIN_CHOICES = {"uniform"}
 
 BUDGETS: dict[str, tuple[str, dict[str, object]]] = {

@@ -149,6 +149,12 @@ class Run:
         return sum(len(set(ask.candidates)) * ask.tokens for ask in self.asks)
 
 
+def answers(ask: Ask, problem: Problem, loss: SyntheticLoss) -> Losses:
+    """What a question is told: a window is a part of the longer text that ends where it does."""
+    skipped = ask.first * problem.sequence_length
+    return [loss(levels, skipped + ask.tokens)[-(-skipped // SEQUENCE_TOKENS) :] for levels in ask.candidates]
+
+
 def drive(strategy: Strategy, problem: Problem, loss: SyntheticLoss, replayed: Sequence[Losses] = ()) -> Run:
     """Run a search to its end; the first answers come from ``replayed``, as a restarted job reads them."""
     asks: list[Ask] = []
@@ -159,7 +165,7 @@ def drive(strategy: Strategy, problem: Problem, loss: SyntheticLoss, replayed: S
         while True:
             known = replayed[len(asks)] if len(asks) < len(replayed) else None
             asks.append(ask)
-            told.append(known or [loss(levels, ask.tokens) for levels in ask.candidates])
+            told.append(known or answers(ask, problem, loss))
             ask = search.send(told[-1])
     except StopIteration as stop:
         return Run(answer=stop.value, asks=asks, told=told)

@@ -167,3 +167,84 @@ def test_a_space_with_nothing_to_switch_ends_at_its_start() -> None:
     found = drive(evolution(preset="quick"), problem, SyntheticLoss(space=space))
     assert found.answer == (0,)
     assert len(found.asks) == 1
+
+
+FRESH: dict[str, Any] = {
+    "generations": 4,
+    "offspring": 8,
+    "stages": [{"tokens": 512, "survivors": 3}, {"tokens": 2048, "survivors": 1}],
+    "groups": "global",
+    "text": "fresh",
+}
+
+
+def fresh_problem(seed: int = 0) -> Problem:
+    return make_problem(tiny_space(4, quantize(2, 3, 4)), {"nominal_bits_per_weight": 3.0}, seed=seed, max_tokens=65536)
+
+
+def test_fresh_text_is_a_window_of_its_own_for_every_stage() -> None:
+    problem = fresh_problem()
+    finished = drive(evolution(**FRESH), problem, SyntheticLoss(space=problem.space, interaction=0.3, noise=0.1))
+    firsts = [ask.first for ask in finished.asks]
+    assert all(0 <= ask.first <= 65536 // 512 - ask.tokens // 512 for ask in finished.asks)
+    assert len(set(firsts)) > len(firsts) / 2
+    nested = drive(evolution(**{**FRESH, "text": "nested"}), problem, SyntheticLoss(space=problem.space))
+    assert {ask.first for ask in nested.asks} == {0}
+
+
+def test_fresh_text_measures_the_parent_again_in_every_generation() -> None:
+    problem = fresh_problem()
+    finished = drive(evolution(**FRESH), problem, SyntheticLoss(space=problem.space, interaction=0.3, noise=0.1))
+    last_stages = [ask for ask in finished.asks if ask.tokens == 2048]
+    assert len(last_stages) == 4
+    assert all(ask.incumbent == ask.candidates[0] for ask in last_stages)
+
+
+@pytest.mark.parametrize("answered", [0, 1, 4, 7])
+def test_fresh_text_is_the_same_after_a_restart_and_another_with_another_seed(answered: int) -> None:
+    problem = fresh_problem()
+    loss = SyntheticLoss(space=problem.space, interaction=0.3, noise=0.1)
+    first = drive(evolution(**FRESH), problem, loss)
+    again = drive(evolution(**FRESH), problem, loss, first.told[:answered])
+    assert again.asks == first.asks
+    assert again.answer == first.answer
+    other = drive(evolution(**FRESH), fresh_problem(seed=1), loss)
+    assert [ask.first for ask in other.asks] != [ask.first for ask in first.asks]
+
+
+def test_fresh_text_and_its_children_are_drawn_apart() -> None:
+    problem = fresh_problem()
+    loss = SyntheticLoss(space=problem.space)
+    fresh, nested = (drive(evolution(**{**FRESH, "text": text}), problem, loss) for text in ("fresh", "nested"))
+    first, same = fresh.asks[1], nested.asks[1]  # of generation 1: the start and its parent are the same
+    assert first.label == same.label
+    assert first.candidates == same.candidates
+
+
+def test_a_stage_as_long_as_the_stream_reads_all_of_it() -> None:
+    problem = fresh_problem()
+    whole = [{"tokens": 10**6, "survivors": 1}]
+    finished = drive(evolution(**{**FRESH, "stages": whole}), problem, SyntheticLoss(space=problem.space))
+    assert {(ask.first, ask.tokens) for ask in finished.asks} == {(0, 65536)}
+
+
+def test_fitness_in_float16_keeps_a_parent_that_is_no_worse_to_three_digits() -> None:
+    """Losses so near to each other that they are one number in float16: nobody ever replaces the start."""
+    problem = fresh_problem()
+
+    class Flat(SyntheticLoss):
+        def __call__(self, levels: Levels, num_tokens: int) -> np.ndarray:
+            return 1.0 + 1e-5 * super().__call__(levels, num_tokens)
+
+    flat = Flat(space=problem.space)
+    nested = {**FRESH, "text": "nested"}
+    exact = drive(evolution(**nested), problem, flat)
+    rounded = drive(evolution(**nested, fitness="float16"), problem, flat)
+    assert exact.answer != exact.asks[0].candidates[0]
+    assert rounded.answer == rounded.asks[0].candidates[0]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("text", "stale"), ("fitness", "float8")])
+def test_unknown_text_and_fitness_are_refused(setting: str, value: str) -> None:
+    with pytest.raises(InputError, match=value):
+        evolution(**{setting: value})

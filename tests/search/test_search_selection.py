@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from synthetic_search import make_problem, quantize, tiny_space
 
-from search.selection import Stage, check_stages, distinct, select, stage_tokens
+from search.selection import Fitness, Reading, Stage, check_stages, distinct, select, stage_tokens
 from search.strategy import Ask, Problem
 from spaces.errors import InputError
 from spaces.space import Levels
 from spaces.spec import DropSpec
 
 Loss = Callable[[Levels, int], float]
+NESTED = Reading()
 
 
 def candidates(count: int) -> list[Levels]:
@@ -32,9 +33,14 @@ def stages(*pairs: tuple[int, int]) -> list[Stage]:
 
 
 def play(
-    pool: list[Levels], steps: list[Stage], problem: Problem, loss: Loss, parent: Levels | None = None
+    pool: list[Levels],
+    steps: list[Stage],
+    problem: Problem,
+    loss: Loss,
+    parent: Levels | None = None,
+    reading: Reading = NESTED,
 ) -> tuple[Levels, list[Ask]]:
-    selection = select(pool, steps, problem, "a label", parent=parent)
+    selection = select(pool, steps, problem, "a label", parent=parent, reading=reading)
     asks = [next(selection)]
     try:
         while True:
@@ -97,6 +103,73 @@ def test_ties_go_to_the_first_asked(problem: Problem) -> None:
 def test_a_broken_candidate_loses_to_every_other(problem: Problem) -> None:
     broken, fine = candidates(2)
     winner, _ = play([broken, fine], stages((100, 1)), problem, lambda lv, tokens: np.inf if lv == broken else 1e30)
+    assert winner == fine
+
+
+def test_nested_text_begins_where_the_stream_does(problem: Problem) -> None:
+    _, asks = play(candidates(4), stages((600, 2), (1200, 1)), problem, lambda levels, tokens: 0.0)
+    assert [ask.first for ask in asks] == [0, 0]
+
+
+def test_a_drawn_window_lies_in_the_stream_and_every_place_is_as_likely() -> None:
+    problem = make_problem(tiny_space(1, quantize(2, 3)), {"nominal_bits_per_weight": 32}, max_tokens=6 * 512)
+    reading = Reading(draw=np.random.default_rng(0))
+    drawn = np.array([reading.first(problem, 2 * 512 + 1) for _ in range(4000)])  # three sequences of six
+    # four places: binomial of 4000 draws at 1/4, 5 standard deviations fail 2 times in a million seeds
+    assert np.abs(np.bincount(drawn) - 1000).max() < 5 * np.sqrt(4000 / 4 * 3 / 4)
+    assert set(drawn) == {0, 1, 2, 3}
+    assert {reading.first(problem, 6 * 512) for _ in range(20)} == {0}
+    assert {reading.first(problem, 100 * 512) for _ in range(20)} == {0}
+
+
+def test_every_stage_draws_a_window_of_its_own(problem: Problem) -> None:
+    steps = stages((512, 8), (512, 4), (1024, 2), (2048, 1))
+    reading = Reading(draw=np.random.default_rng(1))
+    _, asks = play(candidates(20), steps, problem, lambda levels, tokens: float(sum(levels)), reading=reading)
+    again = np.random.default_rng(1)
+    starts = [int(again.integers(4096 // 512 - ask.tokens // 512 + 1)) for ask in asks]
+    assert [ask.first for ask in asks] == starts
+    assert len(set(starts)) > 1
+
+
+@pytest.mark.parametrize(("fitness", "is_replaced"), [("float64", True), ("float16", False)])
+def test_what_is_equal_as_float16_goes_to_the_parent(problem: Problem, fitness: Fitness, is_replaced: bool) -> None:
+    parent, child = candidates(2)
+    better = np.float32(0.02) * (1 - 1e-4)
+    assert np.float16(better) == np.float16(0.02)
+    reading = Reading(fitness=fitness)
+    winner, _ = play(
+        [child], stages((100, 1)), problem, lambda lv, tokens: better if lv == child else 0.02, parent, reading
+    )
+    assert (winner == child) == is_replaced
+
+
+def test_a_step_of_float16_is_enough_to_replace_the_parent(problem: Problem) -> None:
+    parent, child = candidates(2)
+    below = float(np.nextafter(np.float16(0.02), np.float16(0)))
+    reading = Reading(fitness="float16")
+    winner, _ = play(
+        [child], stages((100, 1)), problem, lambda lv, tokens: below if lv == child else 0.02, parent, reading
+    )
+    assert winner == child
+
+
+def test_a_mean_is_rounded_and_not_its_terms() -> None:
+    losses = np.array([1.0, 2**-11])  # half a step of float16 above 1, were it not a mean
+    assert Reading(fitness="float16").rank(losses) == float(np.float16(losses.mean()))
+    assert Reading().rank(losses) == losses.mean()
+
+
+@pytest.mark.parametrize("fitness", ["float64", "float16"])
+def test_a_broken_candidate_loses_in_either_fitness(problem: Problem, fitness: Fitness) -> None:
+    broken, fine = candidates(2)
+    winner, _ = play(
+        [broken, fine],
+        stages((100, 1)),
+        problem,
+        lambda lv, tokens: np.inf if lv == broken else 6e4,
+        reading=Reading(fitness=fitness),
+    )
     assert winner == fine
 
 

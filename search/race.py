@@ -1,0 +1,109 @@
+"""A race of a few rivals against one parent on paired sequences, ended as soon as the evidence is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from search.local_model import squared_error
+from search.strategy import Asking, Problem
+from search.windows import Windows, differences
+from spaces.errors import InputError
+from spaces.space import Levels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belief:
+    """What is held of a rival's loss less the parent's: normal. An infinite variance holds nothing."""
+
+    mean: float
+    variance: float
+
+    def after(self, difference: np.ndarray) -> Belief:  # (sequences,), paired
+        """Joined with what was measured; a rival that broke the model is infinitely worse."""
+        if not np.isfinite(difference).all():
+            return Belief(mean=np.inf, variance=0.0)
+        noise = squared_error(difference, self.mean)
+        if not noise or not self.variance:
+            return self if noise else Belief(mean=float(difference.mean()), variance=0.0)
+        share = noise / (noise + self.variance) if np.isfinite(self.variance) else 0.0  # that the old belief keeps
+        mean = share * self.mean + (1 - share) * float(difference.mean())
+        return Belief(mean=mean, variance=(1 - share) * noise)
+
+    @property
+    def is_better(self) -> float:
+        """The probability that the rival's loss is below the parent's."""
+        if not self.variance:
+            return float(self.mean < 0)
+        return float(norm.cdf(-self.mean / np.sqrt(self.variance)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """Rungs of rising length, each on text that no rung before it read; the last ends where the stream was read once.
+
+    Every rival begins with a belief, and the paired differences of every rung update it. A rival is accepted when the
+    probability that it is better than the parent is at least ``confidence``, and dropped when it is at most
+    ``1 - confidence``; the rest go on to the next rung, ``growth`` times as long, and undecided ones at the end are not
+    accepted. So of the rivals accepted at most ``1 - confidence`` are worse than the parent, whenever a race stops, as
+    far as the beliefs that it began with are true; a belief of infinite variance leaves the measurements alone to say.
+    """
+
+    tokens: int = 4096
+    rungs: int = 4
+    growth: int = 2
+    confidence: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "rungs", "growth"):
+            if getattr(self, name) < 1:
+                raise InputError(f"race {name} must be at least 1, got {getattr(self, name)}")
+        if not 0.5 <= self.confidence < 1:
+            raise InputError(f"race confidence must be from 0.5 to below 1, got {self.confidence}")
+
+    def planned_tokens(self, num_rivals: int, problem: Problem) -> int:
+        """About what a race reads: half of its rivals are dropped at each rung."""
+        lengths = self.lengths(problem)
+        return sum((1 + max(1, num_rivals >> rung)) * tokens for rung, tokens in enumerate(lengths))
+
+    def lengths(self, problem: Problem) -> list[int]:
+        """The tokens of each rung, in whole sequences, as far as the stream goes."""
+        left, lengths = problem.sequences(problem.max_tokens), []
+        for rung in range(self.rungs):
+            count = min(left, problem.sequences(self.tokens * self.growth**rung))
+            left -= count
+            lengths.append(problem.tokens(count * problem.sequence_length))
+        return [tokens for tokens in lengths if tokens]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raced:
+    """How a race ended: ``differences`` from the parent, for each rival those of all sequences it ran on."""
+
+    winner: Levels | None
+    differences: dict[Levels, np.ndarray]
+
+
+def run_race(
+    parent: Levels, beliefs: Mapping[Levels, Belief], race: Race, windows: Windows, label: str
+) -> Asking[Raced]:
+    """Race rivals against ``parent``; the winner is the best of those accepted at the first rung that accepts."""
+    held = dict(beliefs)
+    seen: dict[Levels, list[np.ndarray]] = {rival: [] for rival in held}
+    winner = None
+    for tokens in race.lengths(windows.problem):
+        if not held:
+            break
+        losses = yield from windows.ask([parent, *held], tokens, label, parent)
+        for rival, difference in zip(list(held), differences(losses), strict=True):
+            seen[rival].append(difference)
+            held[rival] = beliefs[rival].after(np.concatenate(seen[rival]))
+        accepted = [rival for rival, belief in held.items() if belief.is_better >= race.confidence]
+        if accepted:
+            winner = min(accepted, key=lambda rival: held[rival].mean)
+            break
+        held = {rival: belief for rival, belief in held.items() if belief.is_better > 1 - race.confidence}
+    return Raced(winner=winner, differences={rival: np.concatenate(parts) for rival, parts in seen.items() if parts})

@@ -1,0 +1,245 @@
+"""Trust region: a local model of the loss, exact proposals from it, and races that decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+import numpy as np
+
+from search.baselines import uniform_near
+from search.local_model import Doubt, LocalModel, check_moves, model_of, single_changes
+from search.mutation import GROUPS, Groups
+from search.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
+from search.race import Belief, Race, Raced, run_race
+from search.scores.fisher import Fisher
+from search.scores.measured import MeasuredKL
+from search.scores.score import PREDICTED_KL, Score
+from search.selection import distinct
+from search.solvers.allocation import Allocator, check_allocation
+from search.strategy import FINAL_TOKENS, Asking, Problem, Search, check_budget_alone
+from search.windows import Windows, differences
+from spaces.errors import InputError, JobError
+from spaces.space import Levels
+from spaces.tables import check_name
+
+PENALTIES = (0.0, 0.5, 1.0)  # standard deviations of a change's cost that it is made dearer by
+SMALLEST_RADIUS = 2  # one unit down and one up
+LONGEST_LOOK = 4  # times the tokens of a probe or a proposal, once rounds bring nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustRegion:
+    """Learns what single changes cost near a parent, proposes the exact optimum of that, and accepts what wins a race.
+
+    It starts where ``score`` x knapsack ends; None takes fisher, or measured-kl where parts may be dropped or
+    gradients underflow. The score's costs are the prior of an additive Gaussian model of the loss (``doubt`` says how
+    far they are believed), which every later measurement corrects. A round
+
+    1. *probes* single changes of the parent: those about which answers drawn from the model disagree most;
+    2. *proposes* the exact knapsack of the model's costs, at several penalties for what is little known, and of costs
+       drawn from it (Thompson sampling), all within ``radius`` changed units, and EvoPress' mutations for a quarter;
+    3. *screens* all proposals on ``screen_tokens`` and *races* the ``rivals`` that the model then thinks best against
+       the parent, with the confidence of ``race``. What is not accepted has still taught the model;
+    4. doubles the radius where the winner gained at least half of what the model said; where nobody won it halves the
+       radius and reads twice as many tokens at the next look, up to four times.
+
+    Every question reads text that the one before did not, so that nothing is learned twice from the luck of a few
+    sequences, and the parent is measured once on each. After ``patience`` rounds without a winner the proposals of one
+    round are made around a parent with random flips. It ends after ``rounds``, when twice ``patience`` rounds in a row
+    brought nothing, or before the round that might exceed ``tokens``.
+
+    Not published in this form. The parts: trust regions (Conn, Gould and Toint 2000, chapter 6), Thompson sampling on
+    a Bayesian linear model (Agrawal and Goyal 2013, arXiv:1209.3352), racing (Maron and Moore 1994).
+    """
+
+    score: Score | None = None
+    doubt: Doubt = field(default_factory=Doubt)
+    rounds: int = 16
+    tokens: int | None = None
+    probes: int = 32
+    probe_tokens: int = 2048
+    proposals: int = 16
+    mutations: int = 4
+    screen_tokens: int = 2048
+    rivals: int = 4
+    race: Race = field(default_factory=Race)
+    radius: int = 16
+    patience: int = 3
+    groups: Groups = "global"
+
+    def __post_init__(self) -> None:
+        check_name(self.groups, GROUPS, "grouping")
+        for name in ("probe_tokens", "proposals", "screen_tokens", "rivals", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("rounds", "probes", "mutations"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.radius < SMALLEST_RADIUS:
+            raise InputError(f"radius must be at least {SMALLEST_RADIUS}, one unit down and one up, got {self.radius}")
+        if self.tokens is not None and self.tokens < 1:
+            raise InputError(f"tokens must be at least 1, got {self.tokens}; leave it out for no limit")
+
+    def check(self, problem: Problem) -> None:
+        check_budget_alone(problem, "strategy trust-region")
+        check_allocation(problem, self.groups)
+        check_moves(problem.space)
+        self.first_score(problem).check(problem)
+
+    def fidelity(self, problem: Problem) -> int:
+        return problem.tokens(FINAL_TOKENS)
+
+    def planned_tokens(self, problem: Problem) -> int:
+        planned = self.first_score(problem).planned_tokens(problem) + self.rounds * self._round_tokens(problem)
+        return planned if self.tokens is None else min(planned, self.tokens)
+
+    def first_score(self, problem: Problem) -> Score:
+        """The score that the model begins with."""
+        if self.score is not None:
+            return self.score
+        fisher = Fisher()
+        try:
+            fisher.check(problem)
+        except InputError:
+            return MeasuredKL()
+        return fisher
+
+    def search(self, problem: Problem) -> Search:
+        model = yield from self._model(problem)
+        return (yield from self._improve(model, Windows(problem=problem), self.rounds))
+
+    def search_front(self, problems: tuple[Problem, ...]) -> Asking[tuple[Levels, ...]]:
+        """One model and one stream of text for all budgets, which share the rounds: what one learns, all know.
+
+        The score is that of the budget in the middle.
+        """
+        middle = problems[len(problems) // 2]
+        model = yield from self._model(middle)
+        windows, rounds = Windows(problem=middle), -(-self.rounds // len(problems))
+        answers = []
+        for problem in problems:
+            windows = replace(windows, problem=problem)
+            answers.append((yield from self._improve(model, windows, rounds)))
+        return tuple(answers)
+
+    def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
+        middle = problems[len(problems) // 2]
+        rounds = -(-self.rounds // len(problems)) * len(problems)
+        planned = self.first_score(middle).planned_tokens(middle) + rounds * self._round_tokens(middle)
+        return planned if self.tokens is None else min(planned, self.tokens)
+
+    def _model(self, problem: Problem) -> Asking[LocalModel]:
+        """What the score says."""
+        scores = yield from self.first_score(problem).score(problem)
+        if scores.unit != PREDICTED_KL:
+            raise JobError(f"strategy trust-region needs a score in nats, got one in {scores.unit}; use score fisher")
+        return model_of(problem.space, scores, self.doubt)
+
+    def _improve(self, model: LocalModel, windows: Windows, rounds: int) -> Search:
+        """From the model's optimum, so many rounds on; fewer where they bring nothing or the tokens are spent."""
+        problem = windows.problem
+        allocator = Allocator(problem, self.groups)
+        parent = with_hidden(problem.space, allocator.solve(model.table(model.mean)), uniform_near(problem))
+        radius, idle = min(self.radius, len(problem.space.units)), 0
+        for number in range(1, rounds + 1):
+            if idle >= 2 * self.patience or self._is_spent(windows):
+                break
+            rng = np.random.default_rng([problem.seed, number])
+            center = kicked(parent, self.groups, problem, rng) if idle == self.patience else parent
+            region = Region(allocator=allocator, parent=center, radius=radius)
+            label = f"round {number} of {rounds}"
+            step = _Round(
+                settings=self,
+                region=region,
+                parent=parent,
+                model=model,
+                windows=windows,
+                look=min(2**idle, LONGEST_LOOK),
+                label=label,
+            )
+            yield from step.probe(rng)
+            rivals = yield from step.screen(rng)
+            expected = {rival: step.belief(rival).mean for rival in rivals}
+            raced = yield from step.race(rivals)
+            if raced.winner is None:
+                radius, idle = max(SMALLEST_RADIUS, radius // 2), idle + 1
+                continue
+            if float(raced.differences[raced.winner].mean()) <= expected[raced.winner] / 2:
+                radius = min(2 * radius, len(problem.space.units))
+            parent, idle = raced.winner, 0
+        return parent
+
+    def _round_tokens(self, problem: Problem) -> int:
+        """About what a round reads."""
+        probes = min(self.probes, sum(len(unit.options) - 1 for unit in problem.space.units))
+        probed = (1 + probes) * problem.tokens(self.probe_tokens) if probes else 0
+        screened = (1 + self.proposals) * problem.tokens(self.screen_tokens)
+        return probed + screened + self.race.planned_tokens(self.rivals, problem)
+
+    def _is_spent(self, windows: Windows) -> bool:
+        """Whether another round might exceed the tokens."""
+        if self.tokens is None:
+            return False
+        problem = windows.problem
+        score = self.first_score(problem).planned_tokens(problem)
+        return score + windows.tokens + self._round_tokens(problem) > self.tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Round:
+    """One round: what it asks and what the model learns from the answers."""
+
+    settings: TrustRegion
+    region: Region  # around the parent, or around a kicked one
+    parent: Levels  # what everything is measured against
+    model: LocalModel
+    windows: Windows
+    look: int  # times as many tokens as usual
+    label: str
+
+    def probe(self, rng: np.random.Generator) -> Asking[None]:
+        """Single changes of the parent."""
+        draws = list(imagined(self.model, self.region, self.settings.proposals, rng))
+        moves = undecided_moves(self.model, self.parent, draws, self.settings.probes)
+        yield from self._look(single_changes(self.parent, moves), self.settings.probe_tokens, "probes")
+
+    def screen(self, rng: np.random.Generator) -> Asking[list[Levels]]:
+        """The proposals that may still be better than the parent after a first look at all of them, likeliest first."""
+        settings, model, region = self.settings, self.model, self.region
+        num_drawn = max(0, settings.proposals - settings.mutations - len(PENALTIES))
+        proposed = chain(
+            cautious(model, region, PENALTIES),
+            imagined(model, region, num_drawn, rng),
+            mutated(region, settings.mutations, rng),
+        )
+        whole = yield from self._look(list(proposed), settings.screen_tokens, "proposals")
+        beliefs = {levels: self.belief(levels) for levels in whole}
+        hopeful = [levels for levels, held in beliefs.items() if held.is_better > 1 - settings.race.confidence]
+        return sorted(hopeful, key=lambda levels: -beliefs[levels].is_better)[: settings.rivals]
+
+    def race(self, rivals: list[Levels]) -> Asking[Raced]:
+        """The rivals against the parent, each with what the model holds of it."""
+        beliefs = {rival: self.belief(rival) for rival in rivals}
+        raced = yield from run_race(self.parent, beliefs, self.settings.race, self.windows, f"{self.label}, race")
+        for rival, difference in raced.differences.items():
+            self.model.observe(self.parent, rival, difference)
+        return raced
+
+    def belief(self, levels: Levels) -> Belief:
+        """What the model holds of a candidate's loss less the parent's."""
+        mean, variance = self.model.predict(self.parent, levels)
+        return Belief(mean=mean, variance=variance)
+
+    def _look(self, candidates: list[Levels], tokens: int, what: str) -> Asking[list[Levels]]:
+        """Measure candidates beside the parent on text of their own and learn; returns those that did not break."""
+        others = distinct([self.parent, *candidates], self.windows.problem)[1:]
+        if not others:
+            return []
+        losses = yield from self.windows.ask(
+            [self.parent, *others], tokens * self.look, f"{self.label}, {what}", self.parent
+        )
+        found = list(zip(others, differences(losses), strict=True))
+        for levels, difference in found:
+            self.model.observe(self.parent, levels, difference)
+        return [levels for levels, difference in found if np.isfinite(difference).all()]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export LAYERPRESS_HOME ?= $(CURDIR)/.layerpress
 
-.PHONY: env demo test check bench gpu-check clean
+.PHONY: env demo test check bench bench-search gpu-check clean
 
 # made anew when what it is made from changes
 .venv/made: pyproject.toml constraints.txt
@@ -30,6 +30,13 @@ test: env
 
 bench: env
 	$(BIN)/python -m benchmarks.run
+
+# works through what is missing for so long; run it again to go on
+MINUTES ?= 60
+
+bench-search: env
+	$(BIN)/python -m benchmarks.search run --minutes $(MINUTES)
+	$(BIN)/python -m benchmarks.search report
 
 gpu-check: env
 	$(BIN)/python -m pytest -q -m gpu tests/spaces tests/compressors tests/evaluators

@@ -1,0 +1,191 @@
+"""Who takes part in the race: one line each, in the words of a job file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmarks.search.tasks import Kind
+
+Settings = Mapping[str, Any]
+Scope = Literal["same space", "global", "ablation"]
+
+# EvoPress' published settings, scaled down; ``benchmarks.search.scaling`` shows both side by side
+EVOPRESS_BITS: Settings = {
+    "name": "evolution",
+    "generations": 150,
+    "offspring": 64,
+    "stages": [
+        {"tokens": 128, "survivors": 8},
+        {"tokens": 1024, "survivors": 2},
+        {"tokens": 4096, "survivors": 1},
+    ],
+    "start": {"name": "uniform", "samples": 32},
+}
+EVOPRESS_DROPS: Settings = {
+    "name": "evolution",
+    "generations": None,
+    "offspring": 32,
+    "stages": [{"tokens": 128, "survivors": 2}, {"tokens": 2048, "survivors": 1}],
+    "start": {"name": "random", "samples": 64},
+}
+RANDOM_STAGES = [
+    {"tokens": 128, "survivors": 300},
+    {"tokens": 1024, "survivors": 75},
+    {"tokens": 4096, "survivors": 1},
+]
+TRUST_REGION: Settings = {"name": "trust-region"}
+# an eighth or a sixteenth of its usual tokens, as EvoPress' are scaled: it reads a hundred thousand or two here
+TRUST_REGION_DROPS: Settings = {
+    **TRUST_REGION,
+    "score": {"name": "measured-kl", "tokens": 128},
+    "doubt": {"scale": 0.3, "unit": 0.5, "option": 0.0, "together": 0.3},  # drops add up less well than bits
+    "rounds": 64,
+    "patience": 8,
+    "probes": 12,
+    "probe_tokens": 256,
+    "screen_tokens": 256,
+    "radius": 4,
+    "race": {"tokens": 512},
+}
+AS_PUBLISHED: Settings = {"text": "fresh", "fitness": "float16"}
+SAME, GLOBAL = {"groups": "equal-size"}, {"groups": "global"}
+SMALL: Mapping[str, Settings] = {  # what makes a strategy short, by its name
+    "evolution": {"generations": 2, "offspring": 4},
+    "random": {"samples": 8, "stages": [{"tokens": 128, "survivors": 2}, {"tokens": 512, "survivors": 1}]},
+    "trust-region": {"rounds": 2},
+    "nsga2": {"trials": 8, "batch": 4, "rungs": [128, 512], "finalists": 2},
+    "tpe": {"trials": 8, "batch": 4, "rungs": [128, 512], "finalists": 2},
+}
+
+
+def shortened(settings: Settings, *, is_small: bool) -> Settings:
+    """The settings themselves, unless it is only to be seen that everything runs."""
+    return {**settings, **SMALL.get(settings["name"], {})} if is_small else settings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # hashed by identity: settings are mappings
+class Method:
+    """A strategy for each kind of task; None where it does not fit."""
+
+    name: str
+    bits: Settings | None = None
+    drops: Settings | None = None
+    scope: Scope = "global"  # in which space it looks for bit-widths; drops have one space alone
+    rank: int = 1  # 0: runs first
+    has_seed: bool = True  # without, one run holds for all seeds
+    is_published: bool = False  # reads everything anew, as EvoPress does, and computes all that it reads
+    budget: float | None = 1.0  # tokens it may read, as a share of what EvoPress reads; None: until it ends
+
+    def strategy(self, kind: Kind, *, is_small: bool = False) -> Settings | None:
+        settings = self.bits if kind == "bits" else self.drops
+        return None if settings is None else shortened(settings, is_small=is_small)
+
+
+def _allocate(
+    score: str,
+    *,
+    groups: str = "global",
+    solver: str = "knapsack",
+    rank: int = 1,
+    drops: bool = False,
+    seed: bool = False,
+) -> Method:
+    """A score and the exact solver; ``drops``: it has a number for them, ``seed``: it draws at random."""
+    own: Settings = {"name": solver} if solver != "knapsack" else {"name": solver, "groups": groups}
+    settings = {"name": "allocate", "score": score, "solver": own}
+    return Method(
+        name=f"allocate, {score}" + (", same space" if groups != "global" else ""),
+        bits=None if score == "cosine-similarity" else settings,
+        drops=settings if drops else None,
+        scope="global" if groups == "global" else "same space",
+        rank=rank,
+        has_seed=seed,
+        budget=None,
+    )
+
+
+def _without(part: str, **changes: Any) -> Method:
+    """The trust region under a global budget, less one of its parts."""
+    settings = {**TRUST_REGION, **GLOBAL, **changes}
+    return Method(name=f"trust-region without {part}", bits=settings, scope="ablation", rank=2)
+
+
+def _from_gram(what: str, *, shrink: float) -> Method:
+    """The trust region started from single changes measured around the uniform choice, with or without pair terms."""
+    score = {"name": "gram", "tokens": 512, "shrink": shrink}
+    settings = {**TRUST_REGION, **GLOBAL, "score": score}
+    return Method(name=f"trust-region from gram {what}", bits=settings, scope="ablation", rank=2)
+
+
+def _sampler(name: str, *, batch: int) -> Method:
+    """Of Optuna's, for a quarter of the tokens that EvoPress reads in bit-widths, and about as many as it in drops."""
+    return Method(
+        name=name,
+        bits={"name": name, "trials": 960, "batch": batch, "rungs": [1024, 4096], "finalists": 16},
+        drops={"name": name, "trials": 192, "batch": 32, "rungs": [512, 2048], "finalists": 8},
+        budget=None,
+    )
+
+
+PUBLISHED = "EvoPress as published"
+TRUST_SAME, TRUST_GLOBAL = "trust-region, same space", "trust-region, global"
+METHODS: tuple[Method, ...] = (
+    Method(
+        name=PUBLISHED,
+        bits={**EVOPRESS_BITS, **AS_PUBLISHED, **SAME},
+        drops={**EVOPRESS_DROPS, **AS_PUBLISHED, **SAME},
+        scope="same space",
+        rank=0,
+        is_published=True,
+        budget=None,
+    ),
+    Method(
+        name=TRUST_SAME,
+        bits={**TRUST_REGION, **SAME},
+        drops={**TRUST_REGION_DROPS, **GLOBAL},  # its budgets hold the kinds apart by themselves
+        scope="same space",
+        rank=0,
+    ),
+    Method(name=TRUST_GLOBAL, bits={**TRUST_REGION, **GLOBAL}, rank=0),
+    _allocate("measured-kl", rank=0, drops=True),
+    _allocate("gradient-output", rank=0),
+    _allocate("fisher", rank=0, seed=True),
+    _allocate("measured-kl", groups="equal-size", rank=0),
+    _allocate("gradient-output", groups="equal-size", rank=0),
+    _allocate("fisher", groups="equal-size", rank=0, seed=True),
+    Method(
+        name="EvoPress with our engine",
+        bits={**EVOPRESS_BITS, **SAME},
+        drops={**EVOPRESS_DROPS, **SAME},
+        scope="same space",
+        rank=0,
+        budget=None,
+    ),
+    Method(name="EvoPress with our engine, global", bits={**EVOPRESS_BITS, **GLOBAL}),
+    Method(
+        name="random",
+        bits={"name": "random", "samples": 2400, "stages": RANDOM_STAGES},
+        drops={"name": "random", "samples": 300, "stages": EVOPRESS_DROPS["stages"]},
+        budget=None,
+    ),
+    _sampler("nsga2", batch=64),
+    _sampler("tpe", batch=32),
+    _allocate("cosine-similarity", drops=True),
+    _allocate("weight-error"),
+    _allocate("output-error"),
+    _allocate("spectral-error"),
+    _allocate("activation-entropy"),
+    _allocate("hessian-trace", seed=True),
+    _allocate("delta-loss"),
+    _allocate("linearity", seed=True),
+    _allocate("gram", solver="quadratic", seed=True),
+    _without("probes", probes=0),
+    _without("races", race={"rungs": 1, "confidence": 0.5}),  # whoever beats the parent on one rung is accepted
+    _without("mutations", mutations=0),
+    _from_gram("with its interactions", shrink=1.0),
+    _from_gram("without its interactions", shrink=0.0),
+    _allocate("hessian-eigenvalue", rank=3, seed=True),
+    _allocate("hessian-eigenvalue-spread", rank=3, seed=True),
+)

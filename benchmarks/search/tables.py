@@ -1,0 +1,152 @@
+"""The race as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.document import table
+from benchmarks.search.goals import goals, judge
+from benchmarks.search.methods import PUBLISHED, TRUST_GLOBAL, Method, Scope
+from benchmarks.search.paired import Change, relative_change
+from benchmarks.search.records import Plain
+from benchmarks.search.standing import Reach, Standing, Summary
+from benchmarks.search.tasks import Task
+from search.report import standard_error
+
+STANDING_HEADER = (
+    "",
+    "seeds",
+    "validation KL ± s.e.",
+    "lowest to highest seed",
+    "tokens read",
+    "computed",
+    "read to EvoPress' KL",
+    "times fewer",
+    "computed to EvoPress' KL",
+    "times fewer",
+    "KL at EvoPress' tokens, paired ± s.e.",
+)
+ABLATION_HEADER = (
+    "",
+    "seeds",
+    "validation KL ± s.e.",
+    "KL over the full one's, paired ± s.e.",
+    "tokens read",
+    "computed",
+)
+MARKS = {True: "met", False: "missed", None: ""}
+
+
+def show_scope(standing: Standing, scope: Scope) -> str:
+    """Every method that was run in one space, the least KL first behind EvoPress as published."""
+    rows = [standing.summarize(method) for method in standing.in_scope(scope)]
+    rows.sort(key=lambda each: (each.method.name != PUBLISHED, each.kl))
+    return table(STANDING_HEADER, [_row(each) for each in rows])
+
+
+def _row(summary: Summary) -> tuple[str, ...]:
+    is_published = summary.method.name == PUBLISHED
+    spread = f"{summary.lowest:.5f} to {summary.highest:.5f}" if len(summary.seeds) > 1 else ""
+    return (
+        summary.method.name + (" (cut)" if summary.is_cut else ""),
+        show_seeds(summary.seeds, summary.method),
+        f"{summary.kl:.5f} ± {summary.kl_se:.5f}",
+        spread,
+        f"{summary.read:,.0f}",
+        f"{summary.computed:,.0f}",
+        *(("",) * 5 if is_published else _against(summary)),
+    )
+
+
+def _against(summary: Summary) -> tuple[str, ...]:
+    change = summary.at_equal_tokens
+    return (
+        *_reach(summary.read_to_reach),
+        *_reach(summary.computed_to_reach),
+        "" if change is None else _change(change),
+    )
+
+
+def _reach(reach: Reach | None) -> tuple[str, str]:
+    if reach is None:
+        return "", ""
+    if reach.tokens is None or reach.times_fewer is None:
+        return f"{reach.num_reaching} of {reach.num_seeds} seeds" if reach.num_reaching else "never", ""
+    return f"{reach.tokens:,.0f}", f"{reach.times_fewer:.1f}" if reach.tokens else "reads none"
+
+
+def _change(change: Change) -> str:
+    return f"{change.mean:+.1%} ± {change.se:.1%}"
+
+
+def show_plain(plain: Sequence[Plain]) -> str:
+    """The plain choices on unseen text."""
+    rows = [
+        (each.name, f"{each.kl.mean():.5f} ± {standard_error(each.kl):.5f}", "" if each.holds else "over budget")
+        for each in plain
+    ]
+    return table(("plain choice", "validation KL ± s.e.", ""), rows)
+
+
+def show_ablations(standing: Standing) -> str | None:
+    """What each part of the strategy is worth, on the seeds that both ran; None where nothing was left out yet."""
+    full = standing.find(TRUST_GLOBAL)
+    ablated = [method for method in standing.runs if method.scope == "ablation"]
+    if full is None or not ablated:
+        return None
+    rows = [_ablation(method, full, standing) for method in [full, *ablated]]
+    _, seeds, kl, _, read, _ = rows[0]
+    # every answer is the same without it, and all that is read is computed
+    rows.insert(1, ("trust-region without prefix reuse", seeds, kl, "the same answers", read, read))
+    return table(ABLATION_HEADER, rows)
+
+
+def _ablation(method: Method, full: Method, standing: Standing) -> tuple[str, ...]:
+    runs, whole = standing.runs[method], standing.runs[full]
+    seeds = [seed for seed in runs if seed in whole]
+    if not seeds:
+        return (method.name, "none in common", "", "", "", "")
+    own, other = (np.array([each[seed].kl for seed in seeds]) for each in (runs, whole))
+    read, computed = (np.mean([getattr(runs[seed], name) for seed in seeds]) for name in ("read", "computed"))
+    return (
+        method.name,
+        show_seeds(seeds, method),
+        f"{own.mean():.5f} ± {standard_error(own.mean(axis=0)):.5f}",
+        "" if method is full else _change(relative_change(own, other)),
+        f"{read:,.0f}",
+        f"{computed:,.0f}",
+    )
+
+
+def show_goals(standings: Mapping[str, Standing], tasks: Sequence[Task]) -> str:
+    """Every goal of every task, with what came out."""
+    rows = []
+    for goal in (goal for task in tasks for goal in goals(task.name)):
+        verdict = judge(goal, standings)
+        rows.append((goal.task, goal.method, verdict.wanted, verdict.got, MARKS[verdict.is_met]))
+    return table(("task", "method", "goal", "got", ""), rows)
+
+
+def show_done(standings: Mapping[str, Standing], tasks: Sequence[Task], methods: Sequence[Method]) -> str:
+    """Which seeds of which method were run at which task."""
+
+    def cell(task: Task, method: Method) -> str:
+        if method.strategy(task.kind) is None:
+            return "does not fit"
+        runs = standings[task.name].runs.get(method)
+        return show_seeds(list(runs), method) if runs else "not run"
+
+    rows = [(method.name, *(cell(task, method) for task in tasks)) for method in methods]
+    return table(("seeds that were run", *(task.name for task in tasks)), rows)
+
+
+def show_seeds(seeds: Sequence[int], method: Method) -> str:
+    """``0 to 4``, ``0, 2``, or ``all`` for a method that has none."""
+    if not method.has_seed:
+        return "all"
+    ordered = sorted(seeds)
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{ordered[0]} to {ordered[-1]}"
+    return ", ".join(map(str, ordered))

@@ -1,0 +1,341 @@
+"""Who takes part, in which order, and what the tables and goals make of records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.document import DOCUMENT, markers
+from benchmarks.search.__main__ import EXIT_INPUT, PICTURES, SECTION, main
+from benchmarks.search.front import BUDGETS, FrontRecord, load_front, save_front, show_front
+from benchmarks.search.goals import Goal, goals, judge
+from benchmarks.search.methods import (
+    EVOPRESS_BITS,
+    EVOPRESS_DROPS,
+    METHODS,
+    PUBLISHED,
+    TRUST_GLOBAL,
+    TRUST_SAME,
+    Method,
+)
+from benchmarks.search.plots import draw, show_tokens
+from benchmarks.search.queue import SEEDS, Trial, queue
+from benchmarks.search.race import Track
+from benchmarks.search.records import Plain, Point, Record, Records
+from benchmarks.search.report import write_report
+from benchmarks.search.scaling import generation_tokens
+from benchmarks.search.standing import Standing
+from benchmarks.search.tables import show_ablations, show_scope, show_seeds
+from benchmarks.search.tasks import TASKS, Task
+from search.settings import make_strategy
+from search.strategies.evolution import PRESETS
+from spaces.errors import JobError
+
+BITS, DROPS = (next(task for task in TASKS if task.kind == kind) for kind in ("bits", "drops"))
+EVOPRESS, FAST, GREEDY = (
+    Method(name=PUBLISHED, bits={"name": "evolution"}, scope="same space", rank=0, is_published=True),
+    Method(name=TRUST_GLOBAL, bits={"name": "random"}, rank=0),
+    Method(name="greedy", bits={"name": "allocate"}, has_seed=False),
+)
+NOISE = np.linspace(-0.001, 0.001, 8)  # of the sequences: its mean is 0
+
+
+def record(*points: tuple[int, float], end: int, is_cut: bool = False) -> Record:
+    """(tokens read, mean KL); half of what is read is computed."""
+    return Record(
+        points=tuple(Point(read=read, computed=read // 2, levels=(1, 2), kl=kl * (1 + NOISE)) for read, kl in points),
+        read=end,
+        computed=end // 2,
+        num_answers=len(points),
+        is_cut=is_cut,
+        date="2026-01-02",
+    )
+
+
+# EvoPress ends at 0.10 and 0.12 after 1,000 and 1,200 tokens: the target is 0.11, at 1,100 tokens
+STANDING = Standing(
+    task=BITS,
+    plain=[Plain(name="uniform", kl=0.2 * (1 + NOISE), holds=True)],
+    runs={
+        EVOPRESS: {0: record((100, 0.3), (900, 0.10), end=1000), 1: record((100, 0.3), (900, 0.12), end=1200)},
+        FAST: {
+            0: record((10, 0.15), (50, 0.105), (1100, 0.08), (1200, 0.01), end=2000),
+            1: record((20, 0.11), (60, 0.10), end=60),
+        },
+        GREEDY: {0: record((0, 0.2), end=0)},
+    },
+)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_a_summary_by_hand() -> None:
+    summary = STANDING.summarize(FAST)
+    assert (summary.kl, summary.lowest, summary.highest) == pytest.approx((0.055, 0.01, 0.10))
+    assert (summary.read, summary.computed) == (1030, 515)
+    assert summary.read_to_reach is not None
+    assert summary.read_to_reach.tokens == 50  # the later of 20 and 50
+    assert summary.read_to_reach.times_fewer == pytest.approx(1100 / 50)
+    assert summary.computed_to_reach is not None
+    assert summary.computed_to_reach.times_fewer == pytest.approx(1100 / 25)
+    assert summary.at_equal_tokens is not None
+    assert summary.at_equal_tokens.mean == pytest.approx((0.08 + 0.10) / 2 / 0.11 - 1)
+    assert summary.at_equal_tokens.se == pytest.approx(0, abs=1e-12)
+
+
+def test_a_method_that_never_arrives_says_so() -> None:
+    reach = STANDING.summarize(GREEDY).read_to_reach
+    assert reach is not None
+    assert (reach.tokens, reach.times_fewer, reach.num_reaching, reach.num_seeds) == (None, None, 0, 1)
+
+
+def test_without_evopress_nothing_is_held_against_it() -> None:
+    alone = replace(STANDING, runs={FAST: STANDING.runs[FAST]})
+    summary = alone.summarize(FAST)
+    assert (summary.read_to_reach, summary.computed_to_reach, summary.at_equal_tokens) == (None, None, None)
+
+
+def test_an_answer_that_comes_after_evopress_ended_is_not_compared_at_its_tokens() -> None:
+    late = replace(STANDING, runs={**STANDING.runs, GREEDY: {0: record((1101, 0.01), end=1101)}})
+    assert late.summarize(GREEDY).at_equal_tokens is None
+
+
+def test_a_table_has_evopress_on_top_and_the_least_loss_next() -> None:
+    lines = show_scope(STANDING, "global").splitlines()
+    assert [cells(line)[0] for line in lines[2:]] == [PUBLISHED, TRUST_GLOBAL, "greedy"]
+    assert cells(lines[3])[1:5] == ["0, 1", "0.05500 ± 0.00001", "0.01000 to 0.10000", "1,030"]
+    assert cells(lines[3])[6:] == ["50", "22.0", "25", "44.0", "-18.2% ± 0.0%"]
+    assert cells(lines[4])[6:] == ["never", "", "never", "", "+81.8% ± 0.0%"]
+
+
+def test_methods_of_the_other_space_have_their_own_table() -> None:
+    assert [cells(line)[0] for line in show_scope(STANDING, "same space").splitlines()[2:]] == [PUBLISHED]
+
+
+def test_an_ablation_is_held_against_the_full_one_on_common_seeds() -> None:
+    without = Method(name="without racing", bits={"name": "random"}, scope="ablation", rank=2)
+    runs = {**STANDING.runs, without: {1: record((10, 0.15), end=77), 2: record((10, 9.0), end=99)}}
+    shown = show_ablations(replace(STANDING, runs=runs))
+    assert shown is not None
+    # the full one's seed 1 ends at 0.10
+    assert cells(shown.splitlines()[3])[4:] == ["1,030", "1,030"]  # without prefix reuse all that is read is computed
+    assert cells(shown.splitlines()[4]) == ["without racing", "1", "0.15000 ± 0.00004", "+50.0% ± 0.0%", "77", "38"]
+    assert show_ablations(STANDING) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "got", "is_met"),
+    [
+        ("times fewer tokens", 22.0, "22.0 x fewer read, 44.0 x computed (2 of 2 seeds)", True),
+        ("times fewer tokens", 22.1, "22.0 x fewer read, 44.0 x computed (2 of 2 seeds)", False),
+        ("less KL", 0.18, "18.2% ± 0.0% less (2 seeds)", True),
+        ("less KL", 0.19, "18.2% ± 0.0% less (2 seeds)", False),
+    ],
+)
+def test_a_goal_is_met_or_missed(kind: Any, least: float, got: str, is_met: bool) -> None:
+    verdict = judge(Goal(task=BITS.name, method=TRUST_GLOBAL, kind=kind, least=least), {BITS.name: STANDING})
+    assert (verdict.got, verdict.is_met) == (got, is_met)
+
+
+def test_a_goal_that_nobody_ran_for_is_neither_met_nor_missed() -> None:
+    goal = Goal(task=BITS.name, method=TRUST_SAME, kind="less KL", least=0.05)
+    assert judge(goal, {BITS.name: STANDING}).is_met is None
+    assert judge(goal, {}).is_met is None
+
+
+def test_every_task_has_the_goals_of_the_issue() -> None:
+    wanted = {(goal.task, goal.kind, goal.least) for task in TASKS for goal in goals(task.name)}
+    assert ("reference-3.0-bits", "times fewer tokens", 20) in wanted
+    assert ("reference-2.25-bits", "times fewer tokens", 10) in wanted
+    assert ("reference-drop-6", "times fewer tokens", 8) in wanted
+    assert ("reference-3.5-bits", "less KL", 0.15) in wanted
+    assert not [each for each in wanted if each[:2] == ("reference-3.5-bits", "times fewer tokens")]
+
+
+def test_names_tell_tasks_and_methods_apart() -> None:
+    assert len({task.name for task in TASKS}) == len(TASKS)
+    folder = Records(Path("records"))
+    paths = {folder.path(Trial(task=BITS, method=method, seed=0)) for method in METHODS}
+    assert len(paths) == len(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("is_small", [False, True])
+def test_everyone_who_takes_part_is_a_strategy_that_a_job_may_ask_for(method: Method, is_small: bool) -> None:
+    made = [
+        make_strategy(settings)
+        for kind in ("bits", "drops")
+        if (settings := method.strategy(kind, is_small=is_small)) is not None  # type: ignore[arg-type]
+    ]
+    assert made
+
+
+@pytest.mark.parametrize("task", [BITS, DROPS], ids=["bits", "drops"])
+def test_everyone_fits_the_tasks_that_it_is_queued_for(task: Task, tmp_path: Path) -> None:
+    track = Track(task, tmp_path, is_small=True)
+    trials = queue([task], METHODS, [3])
+    assert len(trials) >= 6
+    for trial in trials:
+        assert track.planned(trial).problem.seed == 3
+    unlimited = {trial.method.name for trial in trials if track.limit(trial) is None}
+    assert PUBLISHED in unlimited
+    assert TRUST_SAME not in unlimited
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_task_is_a_job(task: Task, tmp_path: Path) -> None:
+    spec = task.spec(tmp_path)
+    assert spec.budget == task.budget
+    assert spec.sequence_length == spec.validation_length == 128
+    assert spec.validation.source != spec.calibration.source
+
+
+def test_a_generation_reads_what_the_notes_say() -> None:
+    published = PRESETS["evopress-quantization"]
+    assert generation_tokens(published["offspring"], published["stages"]) == 1_179_648
+    assert generation_tokens(EVOPRESS_BITS["offspring"], EVOPRESS_BITS["stages"]) == 28_672
+    assert generation_tokens(EVOPRESS_DROPS["offspring"], EVOPRESS_DROPS["stages"]) == 10_240
+
+
+def test_a_seed_of_what_matters_comes_first() -> None:
+    other = Task(name="other", title="", kind="bits", model=BITS.model, budget={})
+    trials = queue([BITS, other], [GREEDY, EVOPRESS], (1, 0))
+    assert [(trial.task.name, trial.method.name, trial.seed) for trial in trials] == [
+        (BITS.name, PUBLISHED, 0),
+        ("other", PUBLISHED, 0),
+        (BITS.name, "greedy", 0),
+        (BITS.name, PUBLISHED, 1),
+        ("other", "greedy", 0),
+        ("other", PUBLISHED, 1),
+    ]
+
+
+def test_what_does_not_fit_a_task_is_not_queued() -> None:
+    assert queue([DROPS], [EVOPRESS, GREEDY], SEEDS) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shown"), [((0, 1, 2, 3, 4), "0 to 4"), ((2, 0), "0, 2"), ((3,), "3"), ((0, 1, 3), "0, 1, 3")]
+)
+def test_seeds_are_shown_in_short(seeds: tuple[int, ...], shown: str) -> None:
+    assert show_seeds(seeds, FAST) == shown
+    assert show_seeds(seeds, GREEDY) == "all"
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=3)
+    assert records.load(trial) is None
+    kl = np.random.default_rng(0).uniform(0, 1, 16).astype(np.float32).astype(np.float64)
+    points = (
+        Point(read=5, computed=4, levels=(0, 3, 1), kl=kl),
+        Point(read=9, computed=6, levels=(1, 1, 1), kl=kl / 2),
+    )
+    kept = Record(points=points, read=11, computed=8, num_answers=7, is_cut=True, date="2026-01-02")
+    records.save(trial, kept)
+    found = records.load(trial)
+    assert found is not None
+    assert [(each.read, each.computed, each.levels) for each in found.points] == [(5, 4, (0, 3, 1)), (9, 6, (1, 1, 1))]
+    assert np.array_equal(found.points[0].kl.astype(np.float32), kl.astype(np.float32))
+    assert (found.read, found.computed, found.num_answers, found.is_cut, found.date) == (11, 8, 7, True, "2026-01-02")
+
+
+def test_a_record_of_other_settings_counts_as_missing(tmp_path: Path) -> None:
+    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
+    records.save(trial, record((10, 0.1), end=10))
+    changed = Trial(task=BITS, method=Method(name=TRUST_GLOBAL, bits={"name": "random", "samples": 5}), seed=0)
+    assert records.load(changed) is None
+    assert records.outdated([changed, trial]) == [changed]
+    assert Records(tmp_path, is_small=True).load(trial) is None
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
+    records.save(trial, record((10, 0.1), end=10))
+    records.path(trial).write_text("{", "utf-8")
+    with pytest.raises(JobError, match=r"seed-0\.json is no record"):
+        records.load(trial)
+
+
+def test_a_report_says_what_was_run_and_draws_it(tmp_path: Path) -> None:
+    records = Records(tmp_path / "records")
+    for method, runs in STANDING.runs.items():
+        for seed, each in runs.items():
+            records.save(Trial(task=BITS, method=method, seed=seed), each)
+    records.save_plain(BITS, STANDING.plain)
+    body = write_report(records, [BITS, DROPS], [EVOPRESS, FAST, GREEDY], tmp_path / "pictures")
+    assert "5 of 11 trials are finished, measured from 2026-01-02 to 2026-01-02" in body
+    assert show_scope(STANDING, "global") in body
+    last = {cells(line)[0]: cells(line)[1:] for line in body.splitlines()[-3:]}
+    assert last == {
+        PUBLISHED: ["0, 1", "does not fit"],
+        TRUST_GLOBAL: ["0, 1", "does not fit"],
+        "greedy": ["all", "does not fit"],
+    }
+    pictures = [path.name for path in (tmp_path / "pictures").iterdir()]
+    assert pictures == [f"search-{BITS.name}.png"]
+
+
+def test_the_front_is_held_against_one_evopress_run(tmp_path: Path) -> None:
+    kl = {bits: (0.33 / bits) * (1 + NOISE) for bits in BUDGETS}
+    records = Records(tmp_path)
+    save_front(records, 4, FrontRecord(read=99, computed=66, kl=kl, date="2026-01-02"))
+    assert load_front(records, 3) is None
+    found = load_front(records, 4)
+    assert found is not None
+    shown = show_front([found], {BITS.name: STANDING}).splitlines()
+    # EvoPress took 1,100 tokens, and ends at 0.11 at 3 bits, as this front does
+    assert shown[0].endswith("9.0% and 6.0% of one EvoPress run: the goal of 10% is met.")
+    rows = {cells(line)[0]: cells(line)[1:] for line in shown[4:]}
+    assert len(rows) == 9
+    assert rows["3.00"] == ["0.11000 ± 0.00003", "+0.0% ± 0.0%"]
+    assert rows["4.25"][1] == ""
+    dear = FrontRecord(read=1000, computed=1000, kl=kl, date="")
+    assert "the goal of 10% is missed" in show_front([dear], {BITS.name: STANDING})
+
+
+def test_a_report_of_nothing_is_honest(tmp_path: Path) -> None:
+    body = write_report(Records(tmp_path), [BITS], [EVOPRESS], tmp_path / "pictures")
+    assert "0 of 5 trials are finished;" in body
+    assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("task", [BITS, DROPS], ids=["bits", "drops"])
+def test_a_picture_is_a_png(task: Task) -> None:
+    assert draw(replace(STANDING, task=task)).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("tokens", "shown"), [(10, "10"), (1e4, "10k"), (1e6, "1M")])
+def test_token_counts_are_short(tokens: float, shown: str) -> None:
+    assert show_tokens(tokens) == shown
+
+
+def test_the_section_has_its_place_and_its_pictures() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert [text.count(marker) for marker in markers(SECTION)] == [1, 1]
+    shown = [line for line in text.splitlines() if line.startswith("![") and "search-" in line]
+    assert all((PICTURES / line.rpartition("/")[2].rstrip(")")).exists() for line in shown)
+
+
+@pytest.mark.parametrize("option", ["--tasks", "--methods"])
+def test_an_unknown_name_ends_before_any_work(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAYERPRESS_HOME", str(tmp_path / "home"))
+    assert main(["run", option, "nobody"]) == EXIT_INPUT
+    assert "'nobody'" in capsys.readouterr().err
+    assert not list((tmp_path / "home").iterdir())
+
+
+def test_records_are_plain_json(tmp_path: Path) -> None:
+    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
+    records.save(trial, record((10, 0.1), end=10))
+    raw = json.loads(records.path(trial).read_text("utf-8"))
+    assert raw["settings"]["strategy"] == {"name": "random"}
+    assert raw["points"][0]["read"] == 10

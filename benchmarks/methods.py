@@ -30,7 +30,7 @@ def measure_methods(bench: Bench) -> str:
     plan = bench.plan([])
     bits = SMALL_BITS if bench.is_small else BITS
     demo = plan.spec.strategy
-    trials = make_trials(plan, [*PRESETS, demo], [{BUDGET: value} for value in bits])
+    trials = make_trials(plan, [*PRESETS, "quick", demo], [{BUDGET: value} for value in bits])
     found: dict[float, list[tuple[Trial, Outcome]]] = {value: [] for value in bits}
     for trial, outcome in run_trials(trials, bench.store, lambda moment: None):
         bench.say(f"methods: {trial.method} at {trial.budget[BUDGET]}")

@@ -16,14 +16,14 @@ from search.baselines import baselines, uniform_above
 from search.engine.evaluations import Evaluations
 from search.engine.plan import Plan
 from search.engine.pool import Pool
-from spaces.errors import InputError
 from spaces.space import Levels
 
 SPINE = ("weight-error", "output-error", "measured-kl")
 BUDGETS = (3.0, 2.5)  # nominal bits per weight
 SEEDS, SMALL_SEEDS = (0, 1, 2), (0, 1)
-# what makes the demo's strategy short; nested as its settings are
+EVOLUTION = {"name": "evolution", "preset": "quick"}
 SMALL_EVOLUTION = {"generations": 2, "offspring": 4, "stages": [{"tokens": 512, "survivors": 1}]}
+SMALL_DEMO = {"rounds": 1, "score": {"name": "fisher", "tokens": 1024}}
 SMALL_SCORE = {"name": "measured-kl", "tokens": 512}
 
 
@@ -61,30 +61,21 @@ def measure_quality(bench: Bench) -> str:
 
 
 def contenders(demo: object, *, is_small: bool) -> list[Contender]:
-    """Evolution from two starts, and allocate with scores that any space has; their settings are the demo's.
-
-    Raises:
-        InputError: the demo's strategy does not start from allocate, so it leaves no settings for it.
-    """
-    start = demo.get("start") if isinstance(demo, Mapping) else None
-    if not isinstance(demo, Mapping) or not isinstance(start, Mapping) or "score" not in start:
-        raise InputError(f"the demo's strategy must start from allocate with a score, got {demo!r}; mend the demo")
-    evolution = {**demo, **(SMALL_EVOLUTION if is_small else {})}
-    allocate = {**start, **({"score": SMALL_SCORE} if is_small else {})}
-    own = allocate["score"]
-    scores = {name: own if name == _name_of(own) else name for name in SPINE}
+    """The demo's strategy, evolution from two starts, and allocate with scores that any space has."""
+    own = {"name": demo} if isinstance(demo, str) else dict(demo) if isinstance(demo, Mapping) else {}
+    measured = SMALL_SCORE if is_small else "measured-kl"
+    evolution = {**EVOLUTION, **(SMALL_EVOLUTION if is_small else {})}
+    start = {"name": "allocate", "score": measured, "solver": "knapsack"}
+    scores = dict(zip(SPINE, (*SPINE[:-1], measured), strict=True))
     return [
-        Contender(name="evolution from allocate", strategy={**evolution, "start": allocate}, has_seed=True),
+        Contender(name="the demo's", strategy={**own, **(SMALL_DEMO if is_small else {})}, has_seed=True),
+        Contender(name="evolution from allocate", strategy={**evolution, "start": start}, has_seed=True),
         Contender(name="evolution, EvoPress' start", strategy={**evolution, "start": "uniform"}, has_seed=True),
         *(
-            Contender(name=f"allocate, {name}", strategy={**allocate, "score": score}, has_seed=False)
+            Contender(name=f"allocate, {name}", strategy={**start, "score": score}, has_seed=False)
             for name, score in scores.items()
         ),
     ]
-
-
-def _name_of(setting: object) -> object:
-    return setting["name"] if isinstance(setting, Mapping) else setting
 
 
 def _contest(bench: Bench, bits: float) -> str:

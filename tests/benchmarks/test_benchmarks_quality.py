@@ -11,7 +11,6 @@ from benchmarks.giant import build_giant
 from benchmarks.quality import SPINE, contenders
 from search.settings import make_strategy
 from service.jobfile import read_job
-from spaces.errors import InputError
 
 BEST = np.array([0.5, 1.0, 1.5])
 
@@ -62,8 +61,8 @@ def test_a_mean_is_taken_sequence_by_sequence() -> None:
 @pytest.mark.parametrize("is_small", [False, True])
 def test_everyone_who_takes_part_is_a_strategy_that_a_job_may_ask_for(is_small: bool) -> None:
     everyone = contenders(read_job(JOB, []).strategy, is_small=is_small)
-    assert len({make_strategy(contender.strategy) for contender in everyone}) == 2 + len(SPINE)
-    assert [contender.has_seed for contender in everyone] == [True, True] + [False] * len(SPINE)
+    assert len({make_strategy(contender.strategy) for contender in everyone}) == 3 + len(SPINE)
+    assert [contender.has_seed for contender in everyone] == [True] * 3 + [False] * len(SPINE)
 
 
 def test_the_start_of_evolution_takes_part_as_it_is() -> None:
@@ -71,7 +70,7 @@ def test_the_start_of_evolution_takes_part_as_it_is() -> None:
     assert by_name["allocate, measured-kl"] == by_name["evolution from allocate"]["start"]
 
 
-@pytest.mark.parametrize("demo", ["evolution", {"name": "evolution", "start": "uniform"}])
-def test_a_demo_that_does_not_start_from_allocate_is_refused(demo: object) -> None:
-    with pytest.raises(InputError, match=r"got .*evolution"):
-        contenders(demo, is_small=False)
+@pytest.mark.parametrize("demo", ["uniform", {"name": "trust-region", "rounds": 4}])
+def test_the_demo_takes_part_however_it_is_written(demo: str | dict[str, object]) -> None:
+    expected = {"name": "uniform"} if demo == "uniform" else demo
+    assert contenders(demo, is_small=False)[0].strategy == expected

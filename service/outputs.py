@@ -23,7 +23,7 @@ from service.pictures.replacement import replace_file
 from spaces.configuration import Configuration
 from spaces.errors import InputError, JobError
 
-VERSIONS = ("layerpress", "torch", "transformers", "ray", "numpy", "sqlalchemy", "safetensors")
+VERSIONS = ("layerpress", "torch", "transformers", "ray", "numpy", "optuna", "sqlalchemy", "safetensors")
 
 
 def full_report(plan: Plan, outcome: Outcome | FrontOutcome) -> dict[str, Any]:

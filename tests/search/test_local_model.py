@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from small_spaces import space_named
 from synthetic_search import hidden_units
 
-from search.local_model import Doubt, LocalModel, changed_units, model_of, single_changes, squared_error
-from search.scores.score import Scores
+from search.local_model import (
+    Doubt,
+    LocalModel,
+    changed_units,
+    check_moves,
+    model_of,
+    single_changes,
+    squared_error,
+)
+from search.scores.score import Interactions, Scores
 from spaces.errors import InputError, JobError
 from spaces.option import DROP
 from spaces.space import Levels, Space
@@ -247,3 +256,50 @@ def test_a_doubt_is_a_share(name: str, value: float) -> None:
 def test_single_changes_change_one_unit_each() -> None:
     assert single_changes((1, 2, 3), [(0, 0), (2, 5)]) == [(0, 2, 3), (1, 2, 5)]
     assert changed_units((1, 2, 3), (1, 0, 5)) == 2
+
+
+def entangled_scores(space: Space, seed: int = 0) -> Scores:
+    """Random costs and a random symmetric matrix of interactions."""
+    matrix = np.random.default_rng([seed, 1]).normal(size=(len(moves_of(space)),) * 2)
+    interactions = Interactions(matrix=matrix + matrix.T)
+    return replace(random_scores(space, seed), interactions=interactions)
+
+
+@pytest.mark.parametrize("name", ["weights", "ties", "nested"])
+def test_with_interactions_it_predicts_what_the_score_does(name: str) -> None:
+    space, rng = space_named(name), np.random.default_rng(3)
+    scores = entangled_scores(space)
+    model = model_of(space, scores, DOUBT)
+    for _ in range(20):
+        parent, levels = random_levels(space, rng), random_levels(space, rng)
+        expected = scores.predict(space, levels) - scores.predict(space, parent)
+        assert model.predict(parent, levels)[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["weights", "ties"])
+def test_slopes_are_exact_for_a_single_change(name: str) -> None:
+    space, rng = space_named(name), np.random.default_rng(4)
+    model = model_of(space, entangled_scores(space), DOUBT)
+    parent = random_levels(space, rng)
+    costs = model.mean + model.slopes(parent)
+    for (unit, level), single in zip(moves_of(space), single_changes(parent, moves_of(space)), strict=True):
+        step = costs[moves_of(space).index((unit, level))] - costs[moves_of(space).index((unit, parent[unit]))]
+        assert model.predict(parent, single)[0] == pytest.approx(step, rel=1e-9, abs=1e-9)
+
+
+def test_an_observation_that_the_interactions_foretold_teaches_nothing() -> None:
+    space, rng = space_named("weights"), np.random.default_rng(5)
+    model = model_of(space, entangled_scores(space), DOUBT)
+    parent, levels = random_levels(space, rng), random_levels(space, rng)
+    before = model.mean.copy()
+    model.observe(parent, levels, np.full(8, model.predict(parent, levels)[0]))
+    np.testing.assert_allclose(model.mean, before, rtol=1e-9)
+
+
+def test_too_many_moves_are_refused() -> None:
+    space = space_named("weights")
+    unit = space.units[0]
+    crowded = replace(space, units=(unit,) * (20_001 // len(unit.options) + 1))
+    with pytest.raises(InputError, match=r"at most 20,000 options in all, got 2\d,\d+"):
+        check_moves(crowded)
+    check_moves(space)

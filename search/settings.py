@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from search.local_model import Doubt
-from search.race import Race
+from search.region.local_model import Doubt
+from search.region.race import Race
 from search.scores.score import SCORES, Score
 from search.selection import Stage
 from search.solvers.solver import SOLVERS, Solver

@@ -8,17 +8,17 @@ from itertools import chain
 import numpy as np
 
 from search.baselines import uniform_near
-from search.local_model import Doubt, LocalModel, check_moves, model_of, single_changes
 from search.mutation import GROUPS, Groups
-from search.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
-from search.race import Belief, Race, Raced, run_race
+from search.region.local_model import Doubt, LocalModel, check_moves, model_of, single_changes
+from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
+from search.region.race import Belief, Race, Raced, run_race
+from search.region.windows import Windows, differences
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import PREDICTED_KL, Score
 from search.selection import distinct
 from search.solvers.allocation import Allocator, check_allocation
 from search.strategy import FINAL_TOKENS, Asking, Problem, Search, check_budget_alone
-from search.windows import Windows, differences
 from spaces.errors import InputError, JobError
 from spaces.space import Levels
 from spaces.tables import check_name

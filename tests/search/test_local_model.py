@@ -10,7 +10,7 @@ import pytest
 from small_spaces import space_named
 from synthetic_search import hidden_units
 
-from search.local_model import (
+from search.region.local_model import (
     Doubt,
     LocalModel,
     changed_units,

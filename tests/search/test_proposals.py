@@ -9,9 +9,9 @@ import pytest
 from small_spaces import cost_of, space_named
 from synthetic_search import all_levels, hidden_units, make_problem, quantize, tiny_space
 
-from search.local_model import Doubt, LocalModel, changed_units, model_of
 from search.mutation import group_units
-from search.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
+from search.region.local_model import Doubt, LocalModel, changed_units, model_of
+from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
 from search.scores.score import Scores
 from search.solvers.allocation import Allocator
 from search.strategy import Problem

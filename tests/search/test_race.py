@@ -10,10 +10,10 @@ import pytest
 from synthetic_search import make_problem, quantize, tiny_space
 
 from search.engine.answers import drive
-from search.local_model import squared_error
-from search.race import Belief, Race, Raced, run_race
+from search.region.local_model import squared_error
+from search.region.race import Belief, Race, Raced, run_race
+from search.region.windows import Windows, differences
 from search.strategy import Ask, Losses, Problem, Question
-from search.windows import Windows, differences
 from spaces.errors import InputError
 from spaces.space import Levels
 

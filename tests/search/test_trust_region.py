@@ -12,9 +12,9 @@ import pytest
 from small_spaces import Known
 from synthetic_search import Run, SyntheticLoss, drive, make_problem, quantize, tiny_space
 
-from search.local_model import Doubt
 from search.mutation import group_units
-from search.race import Race
+from search.region.local_model import Doubt
+from search.region.race import Race
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import Scores

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.local_model import LocalModel, changed_units
 from search.mutation import children
+from search.region.local_model import LocalModel, changed_units
 from search.scores.score import hidden_units
 from search.solvers.allocation import Allocator
 from search.strategy import Problem

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from search.local_model import squared_error
+from search.region.local_model import squared_error
+from search.region.windows import Windows, differences
 from search.strategy import Asking, Problem
-from search.windows import Windows, differences
 from spaces.errors import InputError
 from spaces.space import Levels
 

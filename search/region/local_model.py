@@ -48,7 +48,8 @@ class LocalModel:
     measurements correct little, and what a score gets wrong of a unit is corrected for all its options. The covariance
     is kept as a ``root`` of it (Potter's form of the filter), from which draws cost no factorisation.
 
-    Where the score knows interactions (``gram``), they are added as they are: the Gaussian learns what is left.
+    Where the score knows interactions (``gram``), they are added, shrunk by their own noise: the Gaussian learns the
+    rest.
     """
 
     def __init__(self, space: Space, scores: Scores, doubt: Doubt) -> None:
@@ -59,7 +60,7 @@ class LocalModel:
         self.mean = np.where(self.is_closed, 0.0, costs)  # (M,)
         errors = np.zeros_like(costs) if scores.errors is None else np.concatenate(scores.errors)
         errors = np.where(np.isfinite(errors), errors, np.abs(self.mean))  # of one sequence nobody knows its error
-        self.interactions = scores.interactions
+        self.interactions = None if scores.interactions is None else scores.interactions.shrunk()
         self._starts = first_moves(space)
         self.root = self._prior(errors)  # (M, K), root @ root.T the covariance
 

@@ -92,7 +92,7 @@ class Gram:
                 f"score gram cannot measure changes from {statistic.base.id}, the {self.base} base for the budget "
                 f"{problem.budget}, whose KL is infinite; raise the budget or use another score"
             )
-        gram = self.shrink * samples["gram"].mean(axis=0, dtype=np.float64)
+        gram = self.shrink * samples["gram"].astype(np.float64)  # (samples, probes, probes)
         return _scores(problem.space, self.base_levels(problem), kl[:, 1:] - kl[:, :1], gram)
 
 
@@ -100,20 +100,31 @@ def _scores(
     space: Space,
     base: Levels,
     change: np.ndarray,  # (sequences, probes)
-    gram: np.ndarray,  # (probes, probes)
+    gram: np.ndarray,  # (samples, probes, probes)
 ) -> Scores:
     """From probes to all moves of the space; an option that broke any sequence is closed, and interacts with none."""
     cost = np.append(change.mean(axis=0), 0.0)
     error = np.array([*(standard_error(column) for column in change.T), 0.0])
-    gram = np.pad(gram, (0, 1))
-    gram[np.isinf(cost)], gram[:, np.isinf(cost)] = 0.0, 0.0
     probe_of = _probe_of_each_move(space, base)
     ends = first_moves(space)[1:]
+    pairs = np.ix_(probe_of, probe_of)
+    is_open = np.isfinite(cost)
+    both = np.outer(is_open, is_open)
+    mean = np.where(both, np.pad(gram.mean(axis=0), (0, 1)), 0.0)
+    noise = np.where(both, np.pad(_errors_of_means(gram), (0, 1)), 0.0)
     return Scores(
         costs=np.split(cost[probe_of], ends),
         errors=np.split(error[probe_of], ends),
-        interactions=Interactions(matrix=gram[np.ix_(probe_of, probe_of)]),
+        interactions=Interactions(matrix=mean[pairs], errors=noise[pairs]),
     )
+
+
+def _errors_of_means(gram: np.ndarray) -> np.ndarray:  # (samples, probes, probes) -> (probes, probes)
+    """Over samples; infinite where one sample alone says nothing of it."""
+    if len(gram) < 2:
+        return np.full(gram.shape[1:], np.inf)
+    errors: np.ndarray = gram.std(axis=0, ddof=1) / np.sqrt(len(gram))
+    return errors
 
 
 def _probe_of_each_move(space: Space, base: Levels) -> np.ndarray:  # int64 (moves,)

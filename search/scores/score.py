@@ -38,11 +38,24 @@ class Interactions:
     """What two changes cost together beyond the sum of both. A move is a (unit, level), counted unit after unit."""
 
     matrix: np.ndarray  # (moves, moves), symmetric; only pairs of different units count
+    errors: np.ndarray | None = None  # (moves, moves), standard errors
 
     def of(self, moves: np.ndarray) -> float:  # int64 (units,), one move of each unit
         """The sum over the pairs of the moves that are made together."""
         among = self.matrix[np.ix_(moves, moves)]
         return float((among.sum() - np.trace(among)) / 2)
+
+    def shrunk(self) -> Interactions:
+        """Each less what its own noise accounts for: times 1 - (error / value)^2, and never below zero.
+
+        The positive-part estimator of James and Stein (1961), entry by entry; without errors nothing changes.
+        """
+        if self.errors is None:
+            return self
+        errors = np.where(np.isfinite(self.errors), self.errors, np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kept = np.where(self.matrix == 0, 0.0, np.maximum(0.0, 1 - (errors / np.abs(self.matrix)) ** 2))
+        return Interactions(matrix=kept * self.matrix)
 
 
 @dataclass(frozen=True, kw_only=True)

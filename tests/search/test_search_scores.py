@@ -12,7 +12,7 @@ from synthetic_search import SyntheticLoss, make_problem, quantize, recorded_err
 from search.engine.answers import drive
 from search.scores.errors import OutputError, WeightError
 from search.scores.measured import MeasuredKL
-from search.scores.score import Score, Table
+from search.scores.score import Interactions, Score, Table
 from search.strategy import Ask, Losses, Problem, Question
 from spaces.errors import InputError, JobError
 from spaces.option import DROP, KEEP, Quantize
@@ -122,3 +122,25 @@ def test_a_short_stream_is_read_whole() -> None:
     problem = replace(with_budget({"nominal_bits_per_weight": 3.0}, FOUR), max_tokens=300)
     _, asks = score(problem, MeasuredKL(tokens=2048), SyntheticLoss(space=problem.space))
     assert [ask.tokens for ask in asks] == [300]
+
+
+def test_interactions_are_shrunk_by_their_own_noise() -> None:
+    values = np.array([[0.0, 2.0, -2.0], [2.0, 0.0, 0.5], [-2.0, 0.5, 0.0]])
+    errors = np.array([[1.0, 1.0, 0.5], [1.0, 1.0, 1.0], [0.5, 1.0, np.inf]])
+    shrunk = Interactions(matrix=values, errors=errors).shrunk().matrix
+    # 2 (1 - 1/4), -2 (1 - 1/16), and 0.5 drowns in an error of 1
+    np.testing.assert_allclose(shrunk, [[0.0, 1.5, -1.875], [1.5, 0.0, 0.0], [-1.875, 0.0, 0.0]])
+
+
+def test_interactions_without_errors_are_left_as_they_are() -> None:
+    interactions = Interactions(matrix=np.ones((2, 2)))
+    assert interactions.shrunk() is interactions
+
+
+def test_shrinking_brings_noisy_interactions_nearer_to_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(60, 60)) * (rng.random((60, 60)) < 0.2)  # most pairs have none
+    errors = np.full((60, 60), 0.3)
+    seen = Interactions(matrix=truth + 0.3 * rng.normal(size=(60, 60)), errors=errors)
+    before, after = (float(np.square(each.matrix - truth).mean()) for each in (seen, seen.shrunk()))
+    assert after < 0.75 * before

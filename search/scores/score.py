@@ -30,6 +30,17 @@ SCORES = {
 }
 
 PREDICTED_KL = "predicted KL, nats per token"
+# whose costs are on a scale of their own or a bound; every other score predicts the KL
+NO_PREDICTION = (
+    "weight-error",
+    "output-error",
+    "hessian-eigenvalue",
+    "hessian-eigenvalue-spread",
+    "delta-loss",
+    "spectral-error",
+    "activation-entropy",
+    "cosine-similarity",
+)
 Table = list[np.ndarray]  # one float64 array (options,) for each unit; infinity closes an option
 
 

@@ -15,11 +15,11 @@ from search.region.race import Belief, Race, Raced, run_race
 from search.region.windows import Windows, differences
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
-from search.scores.score import PREDICTED_KL, Score
+from search.scores.score import NO_PREDICTION, SCORES, Score, name_of_score
 from search.selection import distinct
 from search.solvers.allocation import Allocator, check_allocation
 from search.strategy import FINAL_TOKENS, Asking, Problem, Search, check_budget_alone
-from spaces.errors import InputError, JobError
+from spaces.errors import InputError
 from spaces.space import Levels
 from spaces.tables import check_name
 
@@ -85,6 +85,7 @@ class TrustRegion:
         check_budget_alone(problem, "strategy trust-region")
         check_allocation(problem, self.groups)
         check_moves(problem.space)
+        self._check_score()
         self.first_score(problem).check(problem)
 
     def fidelity(self, problem: Problem) -> int:
@@ -132,9 +133,20 @@ class TrustRegion:
     def _model(self, problem: Problem) -> Asking[LocalModel]:
         """What the score says."""
         scores = yield from self.first_score(problem).score(problem)
-        if scores.unit != PREDICTED_KL:
-            raise JobError(f"strategy trust-region needs a score in nats, got one in {scores.unit}; use score fisher")
         return model_of(problem.space, scores, self.doubt)
+
+    def _check_score(self) -> None:
+        """Refuse a score whose costs cannot be held against measured losses.
+
+        Raises:
+            InputError: names the scores that can.
+        """
+        if self.score is not None and name_of_score(self.score) in NO_PREDICTION:
+            fitting = ", ".join(name for name in SCORES if name not in NO_PREDICTION)
+            raise InputError(
+                f"strategy trust-region needs a score that predicts the KL in nats, got {name_of_score(self.score)}; "
+                f"use one of {fitting}"
+            )
 
     def _improve(self, model: LocalModel, windows: Windows, rounds: int) -> Search:
         """From the model's optimum, so many rounds on; fewer where they bring nothing or the tokens are spent."""

@@ -21,7 +21,7 @@ from search.scores.score import Scores
 from search.settings import make_strategy
 from search.strategies.trust_region import TrustRegion
 from search.strategy import Problem
-from spaces.errors import InputError, JobError
+from spaces.errors import InputError
 from spaces.option import DROP
 from spaces.space import Levels, Space
 from spaces.spec import DropSpec
@@ -259,13 +259,6 @@ def test_a_candidate_that_breaks_is_no_answer() -> None:
 
     breaking = Breaking(space=loss.space, interaction=0.3, noise=0.05, seed=1)
     assert drive(trust_region(rounds=4), problem, breaking).answer[0] != 2
-
-
-def test_a_score_of_another_unit_is_refused() -> None:
-    problem, loss = setting("quantization", 0)
-    scores = Scores(costs=[np.ones(len(unit.options)) for unit in problem.space.units], unit="apples")
-    with pytest.raises(JobError, match="a score in nats, got one in apples"):
-        drive(TrustRegion(score=Known(scores=scores)), problem, loss)
 
 
 def test_it_starts_from_fisher_where_that_can_be_had() -> None:

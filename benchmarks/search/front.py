@@ -27,7 +27,17 @@ from search.strategy import Losses, Question
 
 LIMIT = "nominal_bits_per_weight"
 BUDGETS = tuple(2.25 + step / 4 for step in range(9))  # 2.25 to 4.25
-STRATEGY = {**TRUST_REGION, **GLOBAL}
+STRATEGY = {  # one short round for each budget: what a tenth of an EvoPress run leaves beside the score and the answers
+    **TRUST_REGION,
+    **GLOBAL,
+    "rounds": len(BUDGETS),
+    "probes": 8,
+    "probe_tokens": 512,
+    "proposals": 6,
+    "mutations": 0,
+    "screen_tokens": 512,
+    "race": {"tokens": 1024, "rungs": 2},
+}
 SHARE = 0.1  # of the tokens of one EvoPress run: the goal for all nine together
 FRONT = Task(
     name="reference-front",

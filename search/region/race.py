@@ -49,7 +49,9 @@ class Race:
     probability that it is better than the parent is at least ``confidence``, and dropped when it is at most
     ``1 - confidence``; the rest go on to the next rung, ``growth`` times as long, and undecided ones at the end are not
     accepted. So of the rivals accepted at most ``1 - confidence`` are worse than the parent, whenever a race stops, as
-    far as the beliefs that it began with are true; a belief of infinite variance leaves the measurements alone to say.
+    far as the beliefs that it began with are true and means over sequences are normal; a belief of infinite variance
+    leaves the measurements alone to say. Where differences are skewed and five times as noisy as they are large, a
+    race at 0.8 errs in a quarter of its winners (simulated: lognormal noise, 8 sequences in the first rung).
     """
 
     tokens: int = 4096

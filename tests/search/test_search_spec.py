@@ -64,7 +64,7 @@ def test_what_may_be_left_out_has_plain_defaults() -> None:
         del raw[key]
     del raw["calibration"]["sequence_length"]
     spec = read_spec(raw)
-    assert (spec.objective, spec.strategy, spec.seed, spec.workers) == ("kl", "evolution", 0, 1)
+    assert (spec.objective, spec.strategy, spec.seed, spec.workers) == ("kl", "trust-region", 0, 1)
     assert spec.sequence_length == 512
     assert spec.bank.propagate == "dense"
 

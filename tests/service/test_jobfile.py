@@ -23,9 +23,9 @@ def test_the_job_of_the_documentation_reads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "jobs.md").read_text()
     path = tmp_path / "job.yaml"
     path.write_text(text.split("```yaml\n")[1].split("```")[0])
-    spec = read_job(path, ["strategy.generations=20", "space.options.0.bits=[2, 4]", "budget.size=12MB"])
+    spec = read_job(path, ["strategy.rounds=20", "space.options.0.bits=[2, 4]", "budget.size=12MB"])
     assert isinstance(spec.strategy, dict)
-    assert spec.strategy["generations"] == 20
+    assert spec.strategy["rounds"] == 20
     assert spec.space.options[0].bits == [2, 4]
     assert spec.budget == {"nominal_bits_per_weight": 3.0, "size": "12MB"}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from functools import partial
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from evaluators.statistic import Samples
-from search.strategy import Ask, Asking, Estimate, Losses, Problem, Strategy, T, measured
+from search.strategy import Ask, Asking, Estimate, Losses, Problem, Question, Strategy, T, measured
 from spaces.space import Levels, Measures
 
 Front: TypeAlias = Asking[tuple[Levels, ...]]  # one answer for each problem
@@ -68,18 +69,7 @@ class Known:
 
     def noting(self, asking: Asking[T]) -> Asking[T]:
         """The same asking, noted. A sample that another budget asked for is not asked for again."""
-        told: Any = None
-        while True:
-            try:
-                question = asking.send(told)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(question, Estimate):
-                told = yield from self._sampled(question)
-            else:
-                told = yield question
-                self._note(question, told)
+        return passed_on(asking, self._answered)
 
     def best(self, problem: Problem, answer: Levels) -> Levels:
         """The least loss among all that meet the budget; of equal ones the smallest. ``answer`` if none does."""
@@ -88,6 +78,13 @@ class Known:
             return self.losses[levels], self._measures[levels].stored_bits, levels
 
         return min((levels for levels in self.losses if self._holds(problem, levels)), key=rank, default=answer)
+
+    def _answered(self, question: Question) -> Asking[Losses | Samples]:
+        if isinstance(question, Estimate):
+            return (yield from self._sampled(question))
+        losses: Losses = yield question
+        self._note(question, losses)
+        return losses
 
     def _note(self, ask: Ask, losses: Losses) -> None:
         problem = self._problem
@@ -98,7 +95,7 @@ class Known:
             self.losses[levels] = float("inf") if np.isnan(mean) else mean
             self._measures[levels] = problem.space.measure(levels)
 
-    def _sampled(self, estimate: Estimate) -> Generator[Estimate, Any, Samples]:
+    def _sampled(self, estimate: Estimate) -> Asking[Samples]:
         key = (estimate.statistic, estimate.start, estimate.stop)
         if key not in self._samples:
             self._samples[key] = yield estimate
@@ -113,18 +110,24 @@ class Known:
 def _one_by_one(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:
     answers = []
     for number, problem in enumerate(problems):
-        prefix = f"budget {number + 1} of {len(problems)}: "
-        answers.append((yield from _labelled(strategy.search(problem), prefix)))
+        named = partial(_labelled, f"budget {number + 1} of {len(problems)}: ")
+        answers.append((yield from passed_on(strategy.search(problem), named)))
     return tuple(answers)
 
 
-def _labelled(asking: Asking[T], prefix: str) -> Asking[T]:
-    """The same questions, for people who watch."""
-    told: Any = None
+def _labelled(prefix: str, question: Question) -> Asking[Losses | Samples]:
+    """The same question, for people who watch."""
+    told: Losses | Samples = yield replace(question, label=prefix + question.label)
+    return told
+
+
+def passed_on(asking: Asking[T], through: Callable[[Question], Asking[Losses | Samples]]) -> Asking[T]:
+    """The same asking, with each of its questions asked ``through`` another."""
+    told: Losses | Samples | None = None
     while True:
         try:
             question = asking.send(told)
         except StopIteration as stop:
             result: T = stop.value
             return result
-        told = yield replace(question, label=prefix + question.label)
+        told = yield from through(question)

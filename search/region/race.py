@@ -71,6 +71,10 @@ class Race:
         lengths = self.lengths(problem)
         return sum((1 + max(1, num_rivals >> rung)) * tokens for rung, tokens in enumerate(lengths))
 
+    def most_tokens(self, num_rivals: int, problem: Problem) -> int:
+        """What a race reads where no rival is dropped."""
+        return (1 + num_rivals) * sum(self.lengths(problem))
+
     def lengths(self, problem: Problem) -> list[int]:
         """The tokens of each rung, in whole sequences, as far as the stream goes."""
         left, lengths = problem.sequences(problem.max_tokens), []

@@ -39,8 +39,8 @@ class TrustRegion:
     1. *probes* single changes of the parent: those about which answers drawn from the model disagree most;
     2. *proposes* the exact knapsack of the model's costs, at several penalties for what is little known, and of costs
        drawn from it (Thompson sampling), all within ``radius`` changed units, and EvoPress' mutations for a quarter;
-    3. *screens* all proposals on ``screen_tokens`` and *races* the ``rivals`` that the model then thinks best against
-       the parent, with the confidence of ``race``. What is not accepted has still taught the model;
+    3. *screens* all proposals on ``screen_tokens`` and *races* the ``rivals`` that are then likeliest to be better
+       against the parent, with the confidence of ``race``. What is not accepted has still taught the model;
     4. doubles the radius where the winner gained at least half of what the model said; where nobody won it halves the
        radius and reads twice as many tokens at the next look, up to four times.
 
@@ -155,7 +155,8 @@ class TrustRegion:
         parent = with_hidden(problem.space, allocator.solve(model.table(model.mean)), uniform_near(problem))
         radius, idle = min(self.radius, len(problem.space.units)), 0
         for number in range(1, rounds + 1):
-            if idle >= 2 * self.patience or self._is_spent(windows):
+            look = min(2**idle, LONGEST_LOOK)
+            if idle >= 2 * self.patience or self._is_spent(windows, look):
                 break
             rng = np.random.default_rng([problem.seed, number])
             center = kicked(parent, self.groups, problem, rng) if idle == self.patience else parent
@@ -167,7 +168,7 @@ class TrustRegion:
                 parent=parent,
                 model=model,
                 windows=windows,
-                look=min(2**idle, LONGEST_LOOK),
+                look=look,
                 label=label,
             )
             yield from step.probe(rng)
@@ -184,18 +185,24 @@ class TrustRegion:
 
     def _round_tokens(self, problem: Problem) -> int:
         """About what a round reads."""
-        probes = min(self.probes, sum(len(unit.options) - 1 for unit in problem.space.units))
-        probed = (1 + probes) * problem.tokens(self.probe_tokens) if probes else 0
-        screened = (1 + self.proposals) * problem.tokens(self.screen_tokens)
-        return probed + screened + self.race.planned_tokens(self.rivals, problem)
+        return self._look_tokens(problem, 1) + self.race.planned_tokens(self.rivals, problem)
 
-    def _is_spent(self, windows: Windows) -> bool:
+    def _look_tokens(self, problem: Problem, look: int) -> int:
+        """What the probes and the proposals of a round read at most, in whole sequences."""
+        probes = min(self.probes, sum(len(unit.options) - 1 for unit in problem.space.units))
+        proposals = max(self.proposals, self.mutations + len(PENALTIES))
+        probed = (1 + probes) * problem.sequences(self.probe_tokens * look) if probes else 0
+        screened = (1 + proposals) * problem.sequences(self.screen_tokens * look)
+        return (probed + screened) * problem.sequence_length
+
+    def _is_spent(self, windows: Windows, look: int) -> bool:
         """Whether another round might exceed the tokens."""
         if self.tokens is None:
             return False
         problem = windows.problem
         score = self.first_score(problem).planned_tokens(problem)
-        return score + windows.tokens + self._round_tokens(problem) > self.tokens
+        most = self._look_tokens(problem, look) + self.race.most_tokens(self.rivals, problem)
+        return score + windows.tokens + most > self.tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,16 +217,13 @@ def test_groups_keep_their_bits(groups: str) -> None:
 
 
 @pytest.mark.parametrize("tokens", [60_000, 300_000, 700_000])
-def test_tokens_are_exceeded_by_less_than_a_race(tokens: int) -> None:
+def test_tokens_are_never_exceeded(tokens: int) -> None:
     space = tiny_space(2, quantize(2, 3, 4, 6))
     problem = make_problem(space, {"nominal_bits_per_weight": 2.7}, max_tokens=STREAM)
     strategy = trust_region(tokens=tokens, patience=9)
     read = drive(strategy, problem, SyntheticLoss(space=space, interaction=0.3, noise=0.3)).num_tokens
     score = MeasuredKL(tokens=2048).planned_tokens(problem)
-    # a race plans that half of its rivals are dropped at each rung
-    undropped = (1 + strategy.rivals) * sum(strategy.race.lengths(problem))
-    excess = undropped - strategy.race.planned_tokens(strategy.rivals, problem)
-    assert read <= max(score, tokens + excess)
+    assert read <= max(score, tokens)  # the score is read in any case
     assert strategy.planned_tokens(problem) == tokens
     assert read >= min(tokens / 3, score)
 

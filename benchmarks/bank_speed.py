@@ -20,7 +20,7 @@ from compressors.solvers import solve
 from compressors.weights import weight_of
 from evaluators.checkpoint import load_model
 from search.engine.plan import Plan
-from spaces.option import KEEP, Quantize
+from spaces.option import KEEP, Banked
 
 PROBE_TOKENS = 8  # enough to see which layers share an input
 HALF_BITS = 16  # of a weight dequantized to float16 or bfloat16
@@ -52,11 +52,11 @@ def measure_building(plan: Plan, *, num_blocks: int, rounds: int) -> str:
 
 
 def _build_arms(
-    plan: Plan, model: nn.Module, entries: Mapping[str, Sequence[Quantize]], options: list[Quantize], folder: Path
+    plan: Plan, model: nn.Module, entries: Mapping[str, Sequence[Banked]], options: list[Banked], folder: Path
 ) -> dict[str, Arm]:
     """One call for all options, against one call for each, which calibrates every time."""
 
-    def build(wanted: Sequence[Sequence[Quantize]]) -> None:
+    def build(wanted: Sequence[Sequence[Banked]]) -> None:
         bank = replace(plan.bank, root=folder / uuid4().hex)
         for chosen in wanted:
             build_bank(
@@ -71,8 +71,8 @@ def _build_arms(
     return _joint_and_separate(build, options)
 
 
-def _solve_arms(shared: Sequence[Shared], options: list[Quantize]) -> dict[str, Arm]:
-    def run(wanted: Sequence[Sequence[Quantize]]) -> None:
+def _solve_arms(shared: Sequence[Shared], options: list[Banked]) -> dict[str, Arm]:
+    def run(wanted: Sequence[Sequence[Banked]]) -> None:
         for chosen in wanted:
             for group in shared:
                 solve(group.weights, group.hessian, chosen)
@@ -80,7 +80,7 @@ def _solve_arms(shared: Sequence[Shared], options: list[Quantize]) -> dict[str, 
     return _joint_and_separate(run, options)
 
 
-def _joint_and_separate(run: Callable[[Sequence[Sequence[Quantize]]], None], options: list[Quantize]) -> dict[str, Arm]:
+def _joint_and_separate(run: Callable[[Sequence[Sequence[Banked]]], None], options: list[Banked]) -> dict[str, Arm]:
     apart = [[option] for option in options]
     return {"joint": lambda: lambda: run([options]), "separate": lambda: lambda: run(apart)}
 
@@ -98,7 +98,7 @@ def _calibrate(plan: Plan, model: nn.Module, names: Mapping[str, object]) -> lis
     ]
 
 
-def _describe(plan: Plan, blocks: Sequence[str], options: Sequence[Quantize], rounds: int) -> str:
+def _describe(plan: Plan, blocks: Sequence[str], options: Sequence[Banked], rounds: int) -> str:
     num_blocks = len(plan.problem.space.anatomy.blocks)
     extent = "the whole model" if len(blocks) == num_blocks else f"the first {len(blocks)} of {num_blocks} blocks"
     return (
@@ -127,7 +127,7 @@ def measure_bytes(plan: Plan) -> str:
     entries = plan.entries()
     options = list(dict.fromkeys(option for offered in entries.values() for option in offered))
 
-    def row(name: str, chosen: Sequence[Quantize]) -> tuple[str, ...]:
+    def row(name: str, chosen: Sequence[Banked]) -> tuple[str, ...]:
         pairs = [(layer, option) for layer, offered in entries.items() for option in offered if option in chosen]
         payload, files = plan.bank.size_bytes(pairs), plan.bank.file_bytes(pairs)
         shapes = [(layers[layer].rows, layers[layer].columns) for layer, _ in pairs]

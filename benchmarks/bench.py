@@ -11,7 +11,7 @@ from search.engine.progress import Progress
 from search.engine.run import run_job
 from search.report import Outcome
 from search.spec import JobSpec
-from service.jobfile import read_job
+from service.intake.jobfile import read_job
 from store.store import Store
 
 JOB = Path("examples/jobs/demo.yaml")

@@ -18,7 +18,7 @@ from spaces.budget import parse_size
 from spaces.build import build_space
 from spaces.discovery import find_anatomy
 from spaces.layer import Layer
-from spaces.option import KEEP, Option, Quantize
+from spaces.option import KEEP, Banked, Option
 from spaces.skeleton import skeleton
 from spaces.space import Space
 from spaces.spec import QuantizeSpec, SpaceSpec
@@ -77,11 +77,11 @@ class Giant:
         """What the layer stores under an option."""
         return option.bits(layer.rows, layer.columns, self.space.anatomy.dense_bits).stored // 8
 
-    def entries(self) -> Iterator[tuple[Layer, Quantize]]:
+    def entries(self) -> Iterator[tuple[Layer, Banked]]:
         """The bank that the space needs."""
         for unit in self.space.units:
             for index in unit.layers:
-                yield from ((self.space.layers[index], each) for each in unit.options if isinstance(each, Quantize))
+                yield from ((self.space.layers[index], each) for each in unit.options if isinstance(each, Banked))
 
     def probe(self) -> None:
         """A forward without values. The mask is given, since transformers would look into the tokens to make one."""

@@ -26,6 +26,13 @@ SECTIONS = {
     "speed": "benchmarks.speed:measure_speed",
     "knapsack": "benchmarks.knapsack_speed:measure_knapsack",
     "scale": "benchmarks.scale:measure_scale",
+    "pages": "benchmarks.pages:measure_pages",
+    "chaos": "benchmarks.chaos.section:measure_chaos",
+    "exports": "benchmarks.exports:measure_exports",
+    "store_race": "benchmarks.store_race:measure_store_race",
+    "scheduling": "benchmarks.scheduling:measure_scheduling",
+    "dashboard": "benchmarks.dashboard:measure_dashboard",
+    "service_memory": "benchmarks.service_memory:measure_service_memory",
 }
 PROGRAM = "python -m benchmarks.run"
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130

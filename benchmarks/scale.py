@@ -21,7 +21,7 @@ from search.solvers.knapsack import knapsack
 from search.strategy import Problem
 from spaces.budget import make_budget, show_size
 from spaces.errors import InputError
-from spaces.option import KEEP, Quantize
+from spaces.option import KEEP, Banked
 
 NOMINAL_BITS = 3  # of the budget, and of the layers that a candidate changes
 CHANGED_LAYERS = (2, 6)  # one level switch, and the most that a child of EvoPress has
@@ -157,5 +157,5 @@ def _times(giant: Giant) -> Iterator[tuple[str, str]]:
         yield f"{name}, {shape}", f"{Spread.of([1e3 * each for each in seconds]).show('.1f')} ms"
 
 
-def _no_errors(layer: str, option: Quantize) -> EntryErrors:
+def _no_errors(layer: str, option: Banked) -> EntryErrors:
     raise InputError(f"a model without weights has no bank, asked for {option.slug} of {layer}; give costs instead")

@@ -18,9 +18,10 @@ from benchmarks.document import table
 from benchmarks.timing import Arm, Spread, Work, interleave, ratio
 from evaluators.checkpoint import load_model
 from evaluators.evaluator import batch_sequences
+from search.engine.cluster import start_ray
 from search.engine.evaluations import Evaluations
 from search.engine.plan import Plan
-from search.engine.pool import Pool, start_ray
+from search.engine.pool import Pool
 from search.engine.worker import Worker
 from search.repair import draw
 from spaces.configuration import Configuration

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
+from compressors.compressed import CompressedWeight
 from compressors.entry import DamagedError, Header, decode, encode, read_header, write_whole
 from compressors.measure import EntryErrors
-from compressors.quantized import QuantizedWeight
-from compressors.solvers import solver_version
+from compressors.solvers import foreign_codes, solver_version
 from spaces.errors import InputError, JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
-Pair = tuple[str, Quantize]  # a layer's name and an option
+Pair = tuple[str, Banked]  # a layer's name and an option
 
 _KEY_CHARACTERS = 16  # of a hash, in names: 64 bits
 
@@ -35,9 +36,22 @@ class Bank:
     weights: str  # hash of the model's weights
     calibration: str  # hash of the calibration token ids
     propagate: str  # "dense", or say "quantized:gptq-int3-g128-asym"
+    # of solvers whose code is not ours, the release that the entries are made by: see `solvers.foreign_codes`
+    codes: tuple[tuple[str, str], ...] = field(default_factory=foreign_codes)
 
-    def key(self, layer: str, option: Quantize) -> str:
+    def key(self, layer: str, option: Banked) -> str:
         """The hash of all that the entry's content depends on."""
+        name = (layer, option.slug)
+        if name not in self._keys:
+            self._keys[name] = self._hash(layer, option)
+        return self._keys[name]
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, str], str]:
+        """Of the entries asked for so far: each candidate asks for one entry of every layer."""
+        return {}
+
+    def _hash(self, layer: str, option: Banked) -> str:
         parts = {
             "weights": self.weights,
             "calibration": self.calibration,
@@ -47,9 +61,12 @@ class Bank:
             "solver": option.solver,
             "solver_version": solver_version(option.solver),
         }
+        code = dict(self.codes).get(option.solver)
+        if code is not None:  # the keys of our own solvers are without it
+            parts["code"] = code
         return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    def path(self, layer: str, option: Quantize) -> Path:
+    def path(self, layer: str, option: Banked) -> Path:
         """Where the entry is, or will be.
 
         Raises:
@@ -67,15 +84,26 @@ class Bank:
         """
         return [pair for pair in pairs if not self._is_whole(self.path(*pair))]
 
-    def write(self, layer: str, option: Quantize, quantized: QuantizedWeight, errors: EntryErrors) -> None:
+    def write(self, layer: str, option: Banked, compressed: CompressedWeight, errors: EntryErrors) -> None:
         """Store one entry; it appears whole or not at all.
 
         Raises:
-            JobError: the disk is full, or the folder cannot be written.
+            JobError: the disk is full, the folder cannot be written, or the entry was made by another release of
+                foreign code than this bank's.
         """
-        write_whole(self.path(layer, option), encode(layer, option, quantized, errors))
+        self._check_code(option.solver)
+        write_whole(self.path(layer, option), encode(layer, option, compressed, errors))
 
-    def read(self, layer: str, option: Quantize) -> QuantizedWeight:
+    def _check_code(self, solver: str) -> None:
+        """Two machines of a cluster may have other packages installed."""
+        wanted, found = (dict(codes).get(solver) for codes in (self.codes, foreign_codes()))
+        if wanted != found:
+            raise JobError(
+                f"this bank's {solver} entries must be made by {wanted or 'no package'}, got {found or 'no package'}; "
+                f"install the same release on every machine"
+            )
+
+    def read(self, layer: str, option: Banked) -> CompressedWeight:
         """Load one entry to the CPU and check every byte of it.
 
         Raises:
@@ -87,12 +115,12 @@ class Bank:
         except (FileNotFoundError, DamagedError) as error:
             _refuse(path, error)
 
-    def errors(self, layer: str, option: Quantize) -> EntryErrors:
+    def errors(self, layer: str, option: Banked) -> EntryErrors:
         """The errors measured when the entry was made; reads only the file's header, and raises as `read` does."""
         return self._header((layer, option)).errors
 
     def size_bytes(self, pairs: Iterable[Pair]) -> int:
-        """The bytes of codes, scales and zero points, without the files' headers; raises as `read` does."""
+        """The bytes of what they store, without the files' headers; raises as `read` does."""
         return sum(self._header(pair).payload_bytes for pair in pairs)
 
     def file_bytes(self, pairs: Iterable[Pair]) -> int:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from compressors.bank import Bank
+from compressors.compressed import CompressedWeight
 from compressors.hessian import hessian_bytes, input_hessians, shared_inputs, within_memory
 from compressors.measure import EntryErrors, measure_errors
-from compressors.quantized import QuantizedWeight
 from compressors.relay import Relay, evaluating
 from compressors.solvers import check_finite, check_groups, solve
 from compressors.weights import weight_of, write_weight
 from spaces.errors import InputError, JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 BATCH_TOKENS = 2048
 HESSIAN_MEMORY_BYTES = 4 << 30
@@ -28,10 +28,10 @@ def build_bank(
     model: nn.Module,  # called as model(input_ids=..., use_cache=False)
     *,
     blocks: Sequence[str],  # the names of its transformer blocks, in order
-    layers: Mapping[str, Sequence[Quantize]],  # module name -> the options wanted
+    layers: Mapping[str, Sequence[Banked]],  # module name -> the options wanted
     tokens: Tensor,  # int64 (sequences, length)
     bank: Bank,
-    propagate: Quantize | None,
+    propagate: Banked | None,
     batch_tokens: int = BATCH_TOKENS,
     hessian_memory_bytes: int = HESSIAN_MEMORY_BYTES,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -78,13 +78,13 @@ class _Build:
     def __init__(
         self,
         model: nn.Module,
-        wanted: Mapping[str, Sequence[Quantize]],
+        wanted: Mapping[str, Sequence[Banked]],
         bank: Bank,
         on_progress: Callable[[int, int], None],
     ) -> None:
         self.bank = bank
         self.modules = {name: _submodule(model, name) for name in wanted}
-        self.missing: dict[str, list[Quantize]] = defaultdict(list)
+        self.missing: dict[str, list[Banked]] = defaultdict(list)
         pairs = [(name, option) for name, options in wanted.items() for option in options]
         for layer, option in bank.missing(pairs):
             self.missing[layer].append(option)
@@ -101,9 +101,10 @@ class _Build:
                 check_finite(weight, f"the weight of layer {name}")
             for option in self._wanted[name]:
                 check_groups(option, weight.shape[1], f"layer {name}")
-                if isinstance(module, nn.Embedding) and option.solver != "rtn":
+                if isinstance(module, nn.Embedding) and option.needs_inputs:
                     raise InputError(
-                        f"an embedding has no input to calibrate on: layer {name} must use rtn, got {option.slug}"
+                        f"an embedding has no input to calibrate on, which {option.slug} needs: "
+                        f"layer {name} must use rtn, or a ggml type that does without"
                     )
 
     def embeddings(self) -> None:
@@ -128,13 +129,13 @@ class _Build:
                 for option, quantized, errors in zip(options, results, measured, strict=True):
                     self._store(name, option, quantized, errors)
 
-    def _store(self, name: str, option: Quantize, quantized: QuantizedWeight, errors: EntryErrors) -> None:
-        self.bank.write(name, option, quantized, errors)
+    def _store(self, name: str, option: Banked, compressed: CompressedWeight, errors: EntryErrors) -> None:
+        self.bank.write(name, option, compressed, errors)
         self._done += 1
         self._on_progress(self._done, self._total)
 
     @contextmanager
-    def propagated(self, names: Sequence[str], option: Quantize) -> Iterator[None]:
+    def propagated(self, names: Sequence[str], option: Banked) -> Iterator[None]:
         """Give these layers their weights of the bank for a while."""
         originals: list[tuple[nn.Module, Tensor]] = []
         try:
@@ -154,7 +155,7 @@ def _run(
     relay: Relay,
     legs: Sequence[_Leg],
     names_of: Sequence[Sequence[str]],  # the layers of each block
-    propagate: Quantize | None,
+    propagate: Banked | None,
 ) -> None:
     """Calibrate leg after leg, and make the entries of each as soon as its Hessians are there."""
     for leg in legs:

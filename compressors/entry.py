@@ -15,10 +15,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from compressors.compressed import CompressedWeight, restore
 from compressors.measure import EntryErrors
-from compressors.quantized import QuantizedWeight
 from spaces.errors import InputError, JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 _LENGTH_BYTES = 8  # a safetensors file is the header's length, the header (JSON), and the payload
 
@@ -41,12 +41,12 @@ class Header:
         return EntryErrors(weight=float(weight), output=float(output))
 
 
-def encode(layer: str, option: Quantize, quantized: QuantizedWeight, errors: EntryErrors) -> bytes:
+def encode(layer: str, option: Banked, compressed: CompressedWeight, errors: EntryErrors) -> bytes:
     """The file's content. Its metadata is short: it must vanish beside the codes of a small layer."""
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in quantized.tensors().items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in compressed.tensors().items()}
     metadata = {
         "entry": f"{layer} {option.slug}",
-        "shape": "x".join(map(str, quantized.shape)),
+        "shape": "x".join(map(str, compressed.shape)),
         "errors": f"{errors.weight!r} {errors.output!r}",
     }
     metadata["crc32"] = f"{_text_checksum(metadata):08x} {_payload_checksum(tensors):08x}"
@@ -54,7 +54,7 @@ def encode(layer: str, option: Quantize, quantized: QuantizedWeight, errors: Ent
     return data
 
 
-def decode(data: bytes, layer: str, option: Quantize) -> QuantizedWeight:
+def decode(data: bytes, layer: str, option: Banked) -> CompressedWeight:
     """The weight in a file's content, every byte of it checked.
 
     Raises:
@@ -66,19 +66,12 @@ def decode(data: bytes, layer: str, option: Quantize) -> QuantizedWeight:
     try:
         tensors = safetensors.torch.load(data)
         rows, columns = map(int, header.metadata["shape"].split("x"))
-        quantized = QuantizedWeight(
-            codes=tensors["codes"],
-            scales=tensors["scales"],
-            zeros=None if option.symmetric else tensors["zeros"],
-            bits=option.bits_per_code,
-            group_size=option.group_size,
-            shape=(rows, columns),
-        )
+        compressed = restore(tensors, option, (rows, columns))
     except (SafetensorError, InputError, KeyError, ValueError) as error:
         raise DamagedError(str(error)) from error
     if header.metadata["crc32"].split()[1] != f"{_payload_checksum(tensors):08x}":
         raise DamagedError("its payload does not match its checksum")
-    return quantized
+    return compressed
 
 
 def read_header(path: Path) -> Header:

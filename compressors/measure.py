@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compressors.quantized import QuantizedWeight
+from compressors.compressed import CompressedWeight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class EntryErrors:
 
 def measure_errors(
     weight: Tensor,  # (out, in)
-    quantized: Sequence[QuantizedWeight],
+    quantized: Sequence[CompressedWeight],
     hessian: Tensor | None,  # (in, in); None: as if every input were independent and of equal size
 ) -> list[EntryErrors]:
     """The errors of each quantized form of ``weight``, accumulated in float64."""

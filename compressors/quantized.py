@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +65,18 @@ class QuantizedWeight:
             bits=bits,
             group_size=option.group_size,
             shape=(codes.shape[0], codes.shape[1]),
+        )
+
+    @classmethod
+    def restored(cls, tensors: Mapping[str, Tensor], option: Quantize, shape: tuple[int, int]) -> QuantizedWeight:
+        """See `compressors.compressed.restore`."""
+        return cls(
+            codes=tensors["codes"],
+            scales=tensors["scales"],
+            zeros=None if option.symmetric else tensors["zeros"],
+            bits=option.bits_per_code,
+            group_size=option.group_size,
+            shape=shape,
         )
 
     @property

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from compressors.quantized import QuantizedWeight
+from compressors.compressed import CompressedWeight
 from spaces.errors import InputError
-from spaces.option import Quantize
+from spaces.option import Banked
 from spaces.tables import check_name, load
 
 # The module of each states a VERSION: raised when the same input gives other codes, it renews banks.
 SOLVERS = {
     "rtn": "compressors.rtn:rtn",
     "gptq": "compressors.gptq:gptq",
+    "ggml": "compressors.ggml:ggml",
 }
 
 
 class Solver(Protocol):
-    """Chooses the codes of weights that are fed one and the same input."""
+    """Makes the compressed forms of weights that are fed one and the same input, by the options that name it."""
 
     def __call__(
         self,
         weights: Sequence[Tensor],  # each (out, in): out may differ, in may not
         hessian: Tensor | None,  # (in, in) of their common input, or None where the solver needs none
-        options: Sequence[Quantize],
-    ) -> list[list[QuantizedWeight]]:  # for each weight, for each option
+        options: Sequence[Banked],
+    ) -> list[list[CompressedWeight]]:  # for each weight, for each option
         """Quantize every weight by every option; the result does not depend on which are solved together.
 
         Raises:
@@ -40,10 +41,10 @@ class Solver(Protocol):
 def solve(
     weights: Sequence[Tensor],  # each (out, in)
     hessian: Tensor | None,  # (in, in)
-    options: Sequence[Quantize],
-) -> list[list[QuantizedWeight]]:  # for each weight, for each option
+    options: Sequence[Banked],
+) -> list[list[CompressedWeight]]:  # for each weight, for each option
     """Quantize every weight by every option, each option by the solver it names."""
-    solved: list[dict[Quantize, QuantizedWeight]] = [{} for _ in weights]
+    solved: list[dict[Banked, CompressedWeight]] = [{} for _ in weights]
     for name in dict.fromkeys(option.solver for option in options):
         own = [option for option in options if option.solver == name]
         solver: Solver = load(SOLVERS, name, "quantize solver")
@@ -59,7 +60,34 @@ def solver_version(name: str) -> int:
     return version
 
 
-def check_problem(weights: Sequence[Tensor], hessian: Tensor | None, options: Sequence[Quantize]) -> None:
+def foreign_codes() -> tuple[tuple[str, str], ...]:
+    """(solver, package and version) of solvers whose results are made by code that is not ours, as installed here.
+
+    Another release of that code may make other bytes of the same input, so it is part of those bank keys. A solver
+    whose package is missing is not there.
+    """
+    found = []
+    for name, place in SOLVERS.items():
+        version = getattr(import_module(place.partition(":")[0]), "code_version", None)
+        if version is not None and (installed := version()):
+            found.append((name, installed))
+    return tuple(found)
+
+
+def check_installed(names: Iterable[str]) -> None:
+    """Refuse solvers whose packages are missing.
+
+    Raises:
+        InputError: what to install.
+    """
+    for name in names:
+        module, _, _ = SOLVERS[check_name(name, SOLVERS, "quantize solver")].partition(":")
+        check = getattr(import_module(module), "check_installed", None)  # of those that need more than torch
+        if check is not None:
+            check()
+
+
+def check_problem(weights: Sequence[Tensor], hessian: Tensor | None, options: Sequence[Banked]) -> None:
     """Refuse what no solver can work on; the errors are those of `Solver`."""
     columns = weights[0].shape[1]
     for weight in weights:
@@ -74,12 +102,11 @@ def check_problem(weights: Sequence[Tensor], hessian: Tensor | None, options: Se
         check_finite(hessian, "the Hessian")
 
 
-def check_groups(option: Quantize, columns: int, noun: str) -> None:
+def check_groups(option: Banked, columns: int, noun: str) -> None:
     """Raise InputError unless whole groups of ``option`` fill the ``columns`` inputs of what ``noun`` names."""
     if not option.divides(columns):
         raise InputError(
-            f"group size {option.group_size} of {option.slug} does not divide the {columns} inputs of {noun}; "
-            f"use another group size, or channel"
+            f"{option.unit} of {option.slug} does not divide the {columns} inputs of {noun}; {option.to_divide}"
         )
 
 

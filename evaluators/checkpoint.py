@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub import snapshot_download
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from spaces.announcements import unannounced
 from spaces.errors import InputError
 
 NEEDED_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -108,11 +109,20 @@ def load_model(folder: Path, *, dtype: torch.dtype, device: str = "cpu") -> nn.M
     """The causal language model in ``folder``, ready to be read: no dropout, no gradients.
 
     Raises:
+        InputError: as `read_model`.
+    """
+    return read_model(folder, dtype=dtype).to(device)
+
+
+def read_model(folder: Path, *, dtype: torch.dtype | Literal["auto"]) -> nn.Module:
+    """The same, where transformers puts it; ``auto`` is the dtype that it was written in.
+
+    Raises:
         InputError: the files do not hold every weight, which transformers would fill with random numbers, or hold
             one of another shape.
     """
     try:
-        with _quiet():
+        with quiet():
             loaded: tuple[nn.Module, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
                 folder,
                 dtype=dtype,
@@ -125,7 +135,7 @@ def load_model(folder: Path, *, dtype: torch.dtype, device: str = "cpu") -> nn.M
         raise InputError(f"transformers cannot load the model in {folder}: {_first_line(error)}") from error
     model, info = loaded
     _check_complete(folder, type(model).__name__, info)
-    return model.eval().requires_grad_(False).to(device)
+    return model.eval().requires_grad_(False)
 
 
 def _check_complete(folder: Path, kind: str, info: dict[str, Any]) -> None:
@@ -145,13 +155,14 @@ def _check_complete(folder: Path, kind: str, info: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' bars and reports off the terminal for a while: what matters in them is raised."""
     verbosity, had_bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with unannounced():
+            yield
     finally:
         transformers_logging.set_verbosity(verbosity)
         if had_bar:
@@ -165,7 +176,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         InputError: there is none that transformers reads.
     """
     try:
-        with _quiet():
+        with quiet():
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise InputError(

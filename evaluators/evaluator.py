@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +16,9 @@ from evaluators.live import LiveModel
 from evaluators.prefixes import Prefixes
 from evaluators.stream import Stream
 from spaces.configuration import Configuration
+
+if TYPE_CHECKING:
+    from evaluators.requests import Requests
 
 METRIC_VERSION = "kl+nll/1"  # part of every evaluation's key: raise it when a measured number changes meaning
 BATCH_TOKENS = 2048  # tokens in one forward; more is no faster on a CPU and fills a GPU
@@ -41,13 +45,24 @@ def batch_sequences(length: int) -> int:
 
 
 class Evaluator:
-    """Measures configurations on one stream with one live model; evaluators of one model share its ``prefixes``."""
+    """Measures configurations on one stream with one live model; evaluators of one model share its ``prefixes``.
 
-    def __init__(self, live: LiveModel, stream: Stream, dense: DenseLogits, prefixes: Prefixes | None = None) -> None:
+    ``requests`` are those of the job's tasks, by their key.
+    """
+
+    def __init__(
+        self,
+        live: LiveModel,
+        stream: Stream,
+        dense: DenseLogits,
+        prefixes: Prefixes | None = None,
+        requests: Mapping[str, Requests] | None = None,
+    ) -> None:
         self.live = live
         self.stream = stream
         self.dense = dense
         self.prefixes = prefixes or Prefixes(live)
+        self.requests = requests or {}
 
     def measure(self, configuration: Configuration, start: int, stop: int) -> Measurement:
         """Measure sequences ``start`` to ``stop``; the configuration stays loaded afterwards."""

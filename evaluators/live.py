@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from compressors.bank import Bank
-from compressors.quantized import QuantizedWeight
+from compressors.compressed import CompressedWeight
 from compressors.weights import weight_of, write_weight
 from evaluators.memory import Memory
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.errors import InputError
-from spaces.option import DROP, KEEP, Option, Quantize
+from spaces.option import DROP, KEEP, Banked, Option
 
 BANK_BYTES = 2 << 30  # of the bank's entries, packed as they are, that a model in main memory keeps beside it
 BANK_GPU_FRACTION = 0.3  # of what a GPU has free beside the model
@@ -37,7 +37,7 @@ class LiveModel:
         self._dense: dict[str, Tensor] = {}
         self._bypassed: dict[str, list[tuple[nn.Module, Any]]] = {}  # a module, and the forward it had of its own
         self._parts = {part.name: part for part in anatomy.parts}
-        self._entries: Memory[tuple[str, Quantize], QuantizedWeight] = Memory(
+        self._entries: Memory[tuple[str, Banked], CompressedWeight] = Memory(
             _room_for_the_bank(self.device) if bank_bytes is None else bank_bytes
         )
         self._own_writes = 0
@@ -80,7 +80,7 @@ class LiveModel:
         if option == DROP:
             fits = name in self._parts or self._is_inside(name, dropped)
         else:
-            fits = isinstance(option, Quantize) and name not in self._parts
+            fits = isinstance(option, Banked) and name not in self._parts
         if not fits:
             raise InputError(
                 f"{name} cannot take on option {option.slug}: weights are quantized, and attentions, MLPs and blocks "
@@ -92,7 +92,7 @@ class LiveModel:
         return layer is not None and layer.part is None and bool(dropped.intersection(layer.inside))
 
     def _load(self, name: str, option: Option) -> None:
-        if isinstance(option, Quantize):
+        if isinstance(option, Banked):
             entry = self._entry(name, option)
             if name not in self._dense:
                 self._dense[name] = _set_aside(weight_of(self.model.get_submodule(name)))
@@ -101,7 +101,7 @@ class LiveModel:
             self._bypass(name)
         self._loaded[name] = option
 
-    def _entry(self, name: str, option: Quantize) -> QuantizedWeight:
+    def _entry(self, name: str, option: Banked) -> CompressedWeight:
         """An entry of the bank; every byte of it is checked when it is read, and read once."""
         entry = self._entries.get((name, option))
         if entry is None:

@@ -14,10 +14,10 @@ import numpy as np
 
 from evaluators.evaluator import Evaluator
 from spaces.configuration import Configuration
-from spaces.option import Drop, Keep, Quantize
+from spaces.option import Banked, Drop, Keep
 
 Samples = Mapping[str, np.ndarray]  # by name, each (samples, ...): float64 unless the statistic says otherwise
-Entry = tuple[str, Quantize]  # a bank entry: layer name and option
+Entry = tuple[str, Banked]  # a bank entry: layer name and option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def contents(statistic: Statistic) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Keep | Quantize | Drop):
+    if isinstance(value, Keep | Banked | Drop):
         return value.slug
     if isinstance(value, Configuration):
         return value.hash

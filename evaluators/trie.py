@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
-from spaces.option import DROP, KEEP
+from spaces.option import Drop, Keep
 
 Route = tuple[bytes, ...]  # a hash for each block, of what is in it and in all that is computed before it
 
@@ -30,11 +30,11 @@ def route(configuration: Configuration, anatomy: Anatomy) -> Route:
 
     The head alone is no part of it, unless the embedding is the same matrix.
     """
-    dropped = {name for name, option in configuration.options if option == DROP}
+    dropped = {name for name, option in configuration.options if isinstance(option, Drop)}
     contents: list[list[str]] = [[] for _ in range(1 + len(anatomy.blocks))]  # the first is what the blocks stand on
     for name, option in configuration.options:
         layer = anatomy.find(name)
-        if layer is None or option == KEEP or dropped.intersection(layer.inside):
+        if layer is None or isinstance(option, Keep) or (dropped and dropped.intersection(layer.inside)):
             continue
         if layer.block is not None:
             contents[1 + layer.block].append(f"{name} {option.slug}")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
 
+from exporters.format import FormatInfo
+from exporters.source import Source
 from spaces.configuration import Configuration
+from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Option, Quantize
 from spaces.tables import check_name
@@ -86,3 +91,33 @@ def _write_drops(options: Mapping[str, Option]) -> str:
         parts.setdefault(block, set()).update({kind} if option == DROP else set())
     words = {frozenset(dropped): word for word, dropped in DROPPED.items()}
     return "".join(f"{words[frozenset(parts[block])]}\n" for block in sorted(parts))
+
+
+class EvoPress:
+    """EvoPress' text as an export format."""
+
+    info: ClassVar[FormatInfo] = FormatInfo(
+        name="evopress",
+        summary="EvoPress' text file: a bit-width for each layer, or the dropped parts of each block.",
+        loads_in=("EvoPress", "layerpress import"),
+        limits=("Bit-widths of one group size, symmetry and solver, or drops of attentions and MLPs; no mix of both.",),
+        kind="recipe",
+        file_name="evopress.txt",
+        media_type="text/plain",
+        checked="read back by layerpress import; EvoPress itself was not run",
+        usage="layerpress import evopress.txt --out configuration.json",
+        language="sh",
+    )
+
+    def refusals(self, anatomy: Anatomy, configuration: Configuration) -> list[str]:
+        try:
+            write_evopress(configuration)
+        except InputError as error:
+            return [str(error)]
+        return []
+
+    def size_bytes(self, anatomy: Anatomy, configuration: Configuration) -> int:
+        return 0
+
+    def write(self, source: Source, folder: Path) -> None:
+        (folder / self.info.file_name).write_text(write_evopress(source.configuration), encoding="utf-8")

@@ -18,7 +18,7 @@ ROUNDING = 1e-9  # of a share times a number of fronts: 0.2 of 5 is the first fr
 T = TypeVar("T")
 
 
-def non_dominated(sizes: Sequence[int], losses: Sequence[float]) -> list[int]:
+def non_dominated(sizes: Sequence[int] | NDArray[np.int64], losses: Sequence[float] | NDArray[np.float64]) -> list[int]:
     """Indices of the non-dominated points, smallest first; of equal points only the first.
 
     A point is dominated when another is no larger and no worse, and better in one. Infinite losses never belong.
@@ -30,6 +30,21 @@ def non_dominated(sizes: Sequence[int], losses: Sequence[float]) -> list[int]:
     for index in order:
         if loss[index] < best:
             best = loss[index]
+            front.append(int(index))
+    return front
+
+
+def non_dominated_in_all(
+    values: NDArray[np.float64],  # (points, objectives), less is better in each
+) -> list[int]:
+    """The same of several objectives, in the order of the first, then of the second, and so on."""
+    order = np.lexsort((np.arange(len(values)), *values.T[::-1]))
+    kept = np.empty_like(values)
+    front: list[int] = []
+    for index in order:  # what beats a point, or equals it, comes before it
+        point = values[index]
+        if np.isfinite(point).all() and not (kept[: len(front)] <= point).all(axis=1).any():
+            kept[len(front)] = point
             front.append(int(index))
     return front
 

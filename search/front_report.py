@@ -10,7 +10,7 @@ import numpy as np
 
 from search.decision import best_plain, unseen
 from search.front import LEAST_LOSS, Bins, Reference, hypervolume
-from search.report import Measured, Objective, describe, entry, losses, paired, shown
+from search.report import Evaluated, Measured, Objective, describe, entry, front_entry, paired, shown
 from spaces.budget import Budget
 from spaces.configuration import Configuration
 from spaces.space import Space
@@ -39,7 +39,7 @@ class FrontOutcome:
     limit: str  # the name of the limit that varies
     answers: tuple[AtBudget, ...]  # the tightest budget first
     baselines: tuple[Measured, ...]  # validated; each fits some budget
-    evaluated: tuple[Measured, ...]  # everything measured at the highest fidelity, each once
+    evaluated: Sequence[Evaluated]  # everything measured at the highest fidelity, each once
     front: tuple[int, ...]  # indices into ``evaluated``
     bins: Bins[Configuration]  # the best of each size among ``evaluated``
     verdict: str
@@ -53,7 +53,7 @@ def front_report(outcome: FrontOutcome) -> dict[str, Any]:
         "limit": outcome.limit,
         "answers": [_answer(each, outcome) for each in outcome.answers],
         "baselines": [entry(baseline, outcome.space) for baseline in outcome.baselines],
-        "front": [entry(outcome.evaluated[index], outcome.space) for index in outcome.front],
+        "front": [front_entry(outcome.evaluated[index], outcome.space) for index in outcome.front],
         "bins": _bins(outcome),
         "hypervolume": volumes(outcome),
         "verdict": outcome.verdict,
@@ -93,12 +93,14 @@ def _ratio(answer: Measured, best: Measured, objective: Objective) -> float:
 
 def _bins(outcome: FrontOutcome) -> list[dict[str, Any]]:
     """The best configuration of each size bin that has one, by its loss on the calibration text."""
-    named = {measured.configuration: measured for measured in outcome.evaluated}
+    elites = outcome.bins.elites()
+    best = {elite.what for elite in elites}
+    named = {each.configuration: each for each in outcome.evaluated if each.configuration in best}
     rows = []
-    for elite in outcome.bins.elites():
-        measured = named[elite.what]
-        row = describe(measured.name, measured.configuration, outcome.space)
-        loss = shown(float(losses(measured.calibration, outcome.objective).mean()), outcome.objective)
+    for elite in elites:
+        evaluated = named[elite.what]
+        row = describe(evaluated.name, evaluated.configuration, outcome.space)
+        loss = shown(evaluated.calibration.loss(outcome.objective), outcome.objective)
         rows.append({"bin": outcome.bins.number_of(elite.size), **row, "loss_calibration": loss})
     return rows
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
+from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from evaluators.statistic import Samples
+from search.digests import Digests
+from search.rows import Rows, levels_type
 from search.strategy import Ask, Asking, Estimate, Losses, Problem, Question, Strategy, T, measured
 from spaces.space import Levels, Measures
+
+MEASURES = tuple(Measures.__dataclass_fields__)
 
 Front: TypeAlias = Asking[tuple[Levels, ...]]  # one answer for each problem
 
@@ -42,7 +49,7 @@ def search_front(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:
     known = Known(problems[0], max(strategy.fidelity(problem) for problem in problems))
     own = strategy.search_front(problems) if isinstance(strategy, SharesBudgets) else _one_by_one(strategy, problems)
     answers = yield from known.noting(own)
-    unknown = tuple(levels for levels in dict.fromkeys(answers) if levels not in known.losses)
+    unknown = tuple(levels for levels in dict.fromkeys(answers) if levels not in known)
     if unknown:
         yield from known.noting(measured(unknown, known.tokens, "the answers of all budgets"))
     return tuple(known.best(problem, answer) for problem, answer in zip(problems, answers, strict=True))
@@ -62,10 +69,14 @@ class Known:
 
     def __init__(self, problem: Problem, tokens: int) -> None:
         self.tokens = tokens
-        self.losses: dict[Levels, float] = {}
         self._problem = problem
-        self._measures: dict[Levels, Measures] = {}
+        self._numbers = Digests()  # of rows, by levels
+        measures = [(field, np.int64) for field in MEASURES]
+        self._rows = Rows([("levels", levels_type(problem.space)), ("loss", np.float64), ("measures", measures)])
         self._samples: dict[object, Samples] = {}
+
+    def __contains__(self, levels: Levels) -> bool:
+        return _digest(levels) in self._numbers
 
     def noting(self, asking: Asking[T]) -> Asking[T]:
         """The same asking, noted. A sample that another budget asked for is not asked for again."""
@@ -73,11 +84,14 @@ class Known:
 
     def best(self, problem: Problem, answer: Levels) -> Levels:
         """The least loss among all that meet the budget; of equal ones the smallest. ``answer`` if none does."""
-
-        def rank(levels: Levels) -> tuple[float, int, Levels]:
-            return self.losses[levels], self._measures[levels].stored_bits, levels
-
-        return min((levels for levels in self.losses if self._holds(problem, levels)), key=rank, default=answer)
+        losses, sizes = self._rows.column("loss"), self._rows.column("measures")["stored_bits"]
+        order = np.lexsort((sizes, losses)).tolist()
+        ranks = zip(losses[order].tolist(), sizes[order].tolist(), strict=True)
+        for _, equals in groupby(zip(ranks, order, strict=True), key=itemgetter(0)):
+            held = [levels for _, number in equals if (levels := self._held(problem, self._rows[number])) is not None]
+            if held:
+                return min(held)
+        return answer
 
     def _answered(self, question: Question) -> Asking[Losses | Samples]:
         if isinstance(question, Estimate):
@@ -91,9 +105,11 @@ class Known:
         if ask.first or problem.sequences(ask.tokens) != problem.sequences(self.tokens):
             return  # other text: not comparable
         for levels, loss in zip(ask.candidates, losses, strict=True):
-            mean = float(loss.mean())
-            self.losses[levels] = float("inf") if np.isnan(mean) else mean
-            self._measures[levels] = problem.space.measure(levels)
+            if levels not in self:
+                mean = float(loss.mean())
+                measures = astuple(problem.space.measure(levels))
+                row = self._rows.append(levels, float("inf") if np.isnan(mean) else mean, measures)
+                self._numbers.put(_digest(levels), row)
 
     def _sampled(self, estimate: Estimate) -> Asking[Samples]:
         key = (estimate.statistic, estimate.start, estimate.stop)
@@ -101,10 +117,16 @@ class Known:
             self._samples[key] = yield estimate
         return self._samples[key]
 
-    def _holds(self, problem: Problem, levels: Levels) -> bool:
-        return problem.budget.holds(self._measures[levels]) and all(
-            constraint.holds(problem.space, levels) for constraint in problem.constraints
-        )
+    def _held(self, problem: Problem, row: np.void) -> Levels | None:
+        """The levels of a row, where they meet the budget and the constraints."""
+        if not problem.budget.holds(Measures(**dict(zip(MEASURES, row["measures"].tolist(), strict=True)))):
+            return None
+        levels: Levels = tuple(row["levels"].tolist())
+        return levels if all(each.holds(problem.space, levels) for each in problem.constraints) else None
+
+
+def _digest(levels: Levels) -> str:
+    return blake2b(np.asarray(levels, np.int32).tobytes(), digest_size=8).hexdigest()
 
 
 def _one_by_one(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:

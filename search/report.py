@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,12 +17,41 @@ Objective = Literal["kl", "perplexity"]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One configuration with its exact size and its losses; validation is None where it was not needed."""
+    """One configuration with its losses and its errors on tasks; validation is None where it was not needed."""
 
     name: str
     configuration: Configuration
     calibration: Measurement
     validation: Measurement | None = None
+    task_errors: Mapping[str, np.ndarray] = field(default_factory=dict)  # by task, float64 (documents,)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a measurement says over all its sequences, in nats per token: means, and their standard errors."""
+
+    kl: float
+    kl_se: float
+    nll: float
+    nll_se: float
+
+    def loss(self, objective: Objective) -> float:
+        """What a strategy minimises, as ``losses``."""
+        return self.kl if objective == "kl" else self.nll
+
+    def loss_se(self, objective: Objective) -> float:
+        """NaN for one sequence, and for a broken model."""
+        return self.kl_se if objective == "kl" else self.nll_se
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """One of the many configurations that a search measured on its way, of which no loss by sequence is at hand."""
+
+    name: str
+    configuration: Configuration
+    calibration: Summary
+    task_errors: Mapping[str, float] = field(default_factory=dict)  # by task, of those that the job minimises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +72,7 @@ class Outcome:
     answer: Measured
     found: Measured  # what the strategy found: the answer, unless a plain choice is better on unseen text
     baselines: tuple[Measured, ...]
-    evaluated: tuple[Measured, ...]  # everything measured at the highest fidelity, each once
+    evaluated: Sequence[Evaluated]  # everything measured at the highest fidelity, each once
     front: tuple[int, ...]  # indices into ``evaluated``
     verdict: str
     facts: dict[str, Any] = field(default_factory=dict)  # the plain part of the report
@@ -71,6 +101,12 @@ def standard_error(values: np.ndarray) -> float:  # (sequences,) -> of their mea
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def summarise(measurement: Measurement) -> Summary:
+    """Its means and standard errors."""
+    kl, nll = measurement.kl, measurement.nll
+    return Summary(float(kl.mean()), standard_error(kl), float(nll.mean()), standard_error(nll))
+
+
 def paired(left: Measurement, right: Measurement, objective: Objective) -> Paired:
     """``left`` minus ``right``, sequence by sequence; NaN where both are infinite."""
     with np.errstate(invalid="ignore"):
@@ -88,24 +124,48 @@ def describe(name: str, configuration: Configuration, space: Space) -> dict[str,
         "nominal_bits_per_weight": measures.nominal_bits / max(1, space.num_weights),
         "size_bytes": measures.size_bytes,
         "parameters": measures.parameters,
+        "flops": measures.flops,
     }
 
 
 def entry(measured: Measured, space: Space) -> dict[str, Any]:
     """One configuration as ``report.json`` shows it."""
-    row = describe(measured.name, measured.configuration, space)
-    for text, measurement in (("calibration", measured.calibration), ("validation", measured.validation)):
-        row |= _numbers(text, measurement)
-    return row
+    validation = None if measured.validation is None else summarise(measured.validation)
+    row = _row(measured, summarise(measured.calibration), validation, space)
+    return row | _task_rows(
+        {task: float(errors.mean()) for task, errors in measured.task_errors.items()},
+        {task: standard_error(errors) for task, errors in measured.task_errors.items()},
+    )
 
 
-def _numbers(text: str, measurement: Measurement | None) -> dict[str, float | None]:
-    if measurement is None:
+def front_entry(evaluated: Evaluated, space: Space) -> dict[str, Any]:
+    """The same of a point of the front, which nobody validated."""
+    return _row(evaluated, evaluated.calibration, None, space) | _task_rows(evaluated.task_errors)
+
+
+def _row(what: Measured | Evaluated, calibration: Summary, validation: Summary | None, space: Space) -> dict[str, Any]:
+    row = describe(what.name, what.configuration, space)
+    return row | _numbers("calibration", calibration) | _numbers("validation", validation)
+
+
+def loss_entry(text: str, measurement: Measurement) -> dict[str, float | None]:
+    """What was measured on one text, as ``report.json`` shows it."""
+    return _numbers(text, summarise(measurement))
+
+
+def _task_rows(errors: Mapping[str, float], spread: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Nothing where there are no tasks."""
+    row: dict[str, Any] = {"task_errors": dict(errors)} if errors else {}
+    return row | ({"task_errors_se": {task: _plain(value) for task, value in spread.items()}} if spread else {})
+
+
+def _numbers(text: str, summary: Summary | None) -> dict[str, float | None]:
+    if summary is None:
         return {f"kl_{text}": None, f"kl_{text}_se": None, f"perplexity_{text}": None}
     return {
-        f"kl_{text}": _plain(float(measurement.kl.mean())),
-        f"kl_{text}_se": _plain(standard_error(measurement.kl)),
-        f"perplexity_{text}": _plain(perplexity(float(measurement.nll.mean()))),
+        f"kl_{text}": _plain(summary.kl),
+        f"kl_{text}_se": _plain(summary.kl_se),
+        f"perplexity_{text}": _plain(perplexity(summary.nll)),
     }
 
 
@@ -162,7 +222,7 @@ def _validation(measured: Measured) -> Measurement:
 
 def report(outcome: Outcome) -> dict[str, Any]:
     """``report.json``."""
-    front = [entry(outcome.evaluated[index], outcome.space) for index in outcome.front]
+    front = [front_entry(outcome.evaluated[index], outcome.space) for index in outcome.front]
     return {
         **outcome.facts,
         "answer": entry(outcome.answer, outcome.space),

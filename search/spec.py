@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,14 +18,21 @@ from pydantic import (
     ValidationError,
 )
 
+from evaluators.tasks import TaskMetric
+from search.sampling.objectives import check_tasks, objectives_asked
 from spaces.budget import parse_size
 from spaces.budgets import varied_limit
 from spaces.errors import InputError
+from spaces.ggml import GgmlSpec
 from spaces.option import DROP, GROUP_SIZES, KEEP, OPTION_KINDS, Option, parse_option
-from spaces.spec import DropSpec, Indivisible, QuantizeSpec, SpaceSpec
+from spaces.spec import DropSpec, Indivisible, QuantizeSpec, Request, SpaceSpec
 from spaces.tables import check_name
+from spaces.targets import check_spec
 
 Bits = Literal[2, 3, 4, 5, 6, 7, 8]
+TargetName = Literal["any", "vllm", "transformers", "llama.cpp", "mlx"]  # spaces.targets.TARGETS
+QUANTIZE_KEYS = frozenset({"bits", "group_size", "symmetric", "solver"})  # of kind: quantize alone
+LEAST_SHARE = 0.001  # of a core or a GPU: Ray counts in ten-thousandths
 
 
 class _Strict(BaseModel):
@@ -57,6 +65,14 @@ def _size(value: object) -> object:
     return value
 
 
+def _gpus(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError("must be a share of one GPU, such as 0.5, or whole GPUs")
+    if 0 < value < LEAST_SHARE:
+        raise ValueError(f"must be 0, or at least {LEAST_SHARE}")
+    return value
+
+
 _LISTED = BeforeValidator(_listed)
 GroupSize = Annotated[int | Literal["channel"], BeforeValidator(_group_size)]
 Size = Annotated[str | int, BeforeValidator(_size)]
@@ -74,6 +90,20 @@ class TextModel(_Strict):
     name: str | None = Field(None, description="the configuration name of a dataset")
 
 
+class TaskModel(_Strict):
+    """A task on which the answer and the plain choices are measured, and what a sampler may minimise the error of."""
+
+    name: str = Field("", max_length=64, description="what objectives call it, behind task: (the source's own name)")
+    source: str = Field(description="the name of a task of lm-eval, or JSON lines of context, choices and answer")
+    metric: TaskMetric = Field("acc", description="its error is 1 - this, the mean over documents")
+    limit: int | None = Field(None, gt=0, description="documents, from the first on (all)")
+    shots: int | None = Field(None, ge=0, description="solved examples before each question (as the task has it)")
+
+    @property
+    def called(self) -> str:
+        return self.name or PurePath(self.source).stem
+
+
 class OptionModel(_Strict):
     """One line of ``space.options``: lists are combined with each other, and one value is a list of one."""
 
@@ -82,17 +112,37 @@ class OptionModel(_Strict):
     group_size: Annotated[list[GroupSize], _LISTED] = [128]
     symmetric: Annotated[list[bool], _LISTED] = [False]
     solver: str = "gptq"
-    indivisible: Indivisible = "error"
+    indivisible: Indivisible | Literal["fallback"] = "error"
+    types: Annotated[list[str], _LISTED] = []
     parts: Annotated[list[str], _LISTED] = ["attention", "mlp"]
     layers: Annotated[list[str], _LISTED] = ["*"]
 
-    def spec(self, where: str) -> QuantizeSpec | DropSpec:
+    def spec(self, where: str) -> Request:
         """The request as spaces reads it."""
         check_name(self.kind, [kind for kind in OPTION_KINDS if kind != "keep"], f"option kind in {where}")
         if self.kind == "drop":
-            self.refuse({"bits", "group_size", "symmetric", "solver", "indivisible"}, where)
+            self.refuse({*QUANTIZE_KEYS, "types", "indivisible"}, where)
             return DropSpec(parts=tuple(self.parts), layers=tuple(self.layers))  # type: ignore[arg-type]
         self.refuse({"parts"}, where)
+        return self._ggml(where) if self.kind == "ggml" else self._quantize(where)
+
+    def _ggml(self, where: str) -> GgmlSpec:
+        self.refuse(QUANTIZE_KEYS, where)
+        if not self.types:
+            raise InputError(f"{where}: ggml needs types, say types: [q2_k, q3_k, q4_k, q5_k, q6_k]")
+        try:
+            return GgmlSpec(
+                types=tuple(self.types),
+                layers=tuple(self.layers),
+                indivisible=self.indivisible,  # type: ignore[arg-type]
+            )
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+
+    def _quantize(self, where: str) -> QuantizeSpec:
+        self.refuse({"types"}, where)
+        if self.indivisible == "fallback":
+            raise InputError(f"{where}: indivisible must be error, channel or keep here, got 'fallback'")
         if not self.bits:
             raise InputError(f"{where}: quantize needs bits, say bits: [2, 3, 4, 5, 6, 8]")
         request = QuantizeSpec(
@@ -106,7 +156,7 @@ class OptionModel(_Strict):
         request.options()  # refuses solvers that do not exist
         return request
 
-    def refuse(self, keys: set[str], where: str) -> None:
+    def refuse(self, keys: Set[str], where: str) -> None:
         """Refuse ``keys`` that were given and mean nothing here; their default values say nothing and pass."""
         wrong = [key for key in sorted(keys) if getattr(self, key) != type(self).model_fields[key].default]
         if wrong:
@@ -134,21 +184,31 @@ PinModel = Annotated[
 class SpaceModel(_Strict):
     """The layers and the options open to them."""
 
+    target: TargetName = Field("any", description="the runtime that has to load what is found")
     options: list[OptionModel] = Field(min_length=1)
     include: list[str] = []
     exclude: list[str] = []
     pin: dict[str, PinModel] = {}
-    ties: str = "none"
+    ties: str | None = Field(
+        None, description="layers that get one option together; left out: those that the target needs"
+    )
 
     def spec(self) -> SpaceSpec:
-        """The request as spaces reads it."""
-        return SpaceSpec(
+        """The request as spaces reads it.
+
+        Raises:
+            InputError: options or pins that there are not, or that the target cannot load.
+        """
+        spec = SpaceSpec(
             options=tuple(option.spec(f"space.options.{number}") for number, option in enumerate(self.options)),
             include=tuple(self.include),
             exclude=tuple(self.exclude),
             pin={glob: _pinned(glob, option) for glob, option in self.pin.items()},
             ties=self.ties,
+            target=self.target,
         )
+        check_spec(spec)
+        return spec
 
 
 class BankModel(_Strict):
@@ -166,6 +226,17 @@ class EvaluationModel(_Strict):
     dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="of the forward pass")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dense_logits_limit: Size = Field("4GiB", description="kept dense logits of one text; beyond it, top-k")
+
+
+class ResourcesModel(_Strict):
+    """What each worker takes of the cluster; fractions share a core or a GPU."""
+
+    cpus: float | None = Field(
+        None, ge=LEAST_SHARE, allow_inf_nan=False, description="cores, and so many threads of torch (1)"
+    )
+    gpus: Annotated[float, AfterValidator(_gpus)] | None = Field(
+        None, ge=0, allow_inf_nan=False, description="GPUs (1 where evaluation.device is cuda)"
+    )
 
 
 class JobSpec(_Strict):
@@ -186,6 +257,7 @@ class JobSpec(_Strict):
         description="find the smallest configuration whose KL (or perplexity) is at most this",
     )
     objective: Literal["kl", "perplexity"] = "kl"
+    tasks: list[TaskModel] = Field([], description="multiple-choice tasks to measure: see docs/jobs.md")
     strategy: StrategyModel = "trust-region"
     bank: BankModel = BankModel()
     evaluation: EvaluationModel = EvaluationModel()
@@ -194,6 +266,7 @@ class JobSpec(_Strict):
     )
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=1, description="Ray actors, each holding the model")
+    resources: ResourcesModel = ResourcesModel()
 
     @property
     def sequence_length(self) -> int:
@@ -220,11 +293,21 @@ def read_spec(raw: object, where: str = "the job") -> JobSpec:
     try:
         spec = JobSpec.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(dict(problem), JobSpec) for problem in error.errors()]
+        lines = [sentence for _, sentence in explain(error)]
         raise InputError(f"{where}: " + "; ".join(dict.fromkeys(lines))) from error
     spec.space.spec()  # refuses options and pins that do not fit together
     _check_front(spec, where)
+    _check_tasks(spec, where)
     return spec
+
+
+def explain(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Each thing that is wrong with a job: the keys and places that lead to it, and a sentence about it."""
+    return [(_steps(dict(problem)), _explain(dict(problem), JobSpec)) for problem in error.errors()]
+
+
+def _steps(problem: dict[str, Any]) -> tuple[int | str, ...]:
+    return tuple(step for step in problem["loc"] if step not in TAGS)
 
 
 def _check_front(spec: JobSpec, where: str) -> None:
@@ -243,8 +326,20 @@ def _check_front(spec: JobSpec, where: str) -> None:
         )
 
 
+def _check_tasks(spec: JobSpec, where: str) -> None:
+    """Refuse two tasks of one name, and objectives that are errors on tasks that there are not."""
+    names = [task.called for task in spec.tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{where}: two tasks are called {name!r}; give one of them another name")
+    try:
+        check_tasks(objectives_asked(spec.strategy), names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
 def _explain(problem: dict[str, Any], model: type[BaseModel]) -> str:
-    steps = [step for step in problem["loc"] if step not in TAGS]
+    steps = _steps(problem)
     path = ".".join(map(str, steps))
     if problem["type"] == "extra_forbidden":
         last = str(steps[-1])
@@ -277,10 +372,10 @@ def _pinned(glob: str, option: str | OptionModel) -> Option:
         return parse_option(option)
     option.refuse({"layers", "indivisible", "parts"}, where)
     if option.kind == "keep":
-        option.refuse({"bits", "group_size", "symmetric", "solver"}, where)
+        option.refuse({*QUANTIZE_KEYS, "types"}, where)
         return KEEP
     request = option.spec(where)
-    if not isinstance(request, QuantizeSpec):
+    if isinstance(request, DropSpec):
         return DROP
     choices = request.options()
     if len(choices) != 1:

@@ -6,18 +6,20 @@ so replaying it is running it again: the store answers what was asked before, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from compressors.measure import EntryErrors
 from evaluators.statistic import Samples, Statistic
+from evaluators.tasks import Benchmark
 from spaces.budget import Budget
+from spaces.configuration import Configuration
 from spaces.constraints import Constraint
 from spaces.errors import InputError
-from spaces.option import Quantize
+from spaces.option import Banked
 from spaces.space import Levels, Space
 
 STRATEGIES = {
@@ -46,11 +48,12 @@ class Problem:
     budget: Budget
     seed: int
     max_tokens: int  # the most an evaluation can read: the whole calibration stream
-    errors: Callable[[str, Quantize], EntryErrors]  # of a layer's entry in the bank
+    errors: Callable[[str, Banked], EntryErrors]  # of a layer's entry in the bank
     constraints: tuple[Constraint, ...] = ()  # hold beside the budget
     max_loss: float | None = None  # if given, the smallest configuration is wanted whose loss stays under it
     sequence_length: int = 512  # of the calibration stream
     dtype: str = "float32"  # of the model's forward pass
+    tasks: Mapping[str, Benchmark] = field(default_factory=dict)  # of the job, by name
 
     def holds(self, levels: Levels) -> bool:
         """Whether the configuration meets the budget, to the bit, and every constraint."""
@@ -107,6 +110,17 @@ def sampled(statistic: Statistic, start: int, stop: int, label: str) -> Asking[S
     """Ask for samples of a statistic; to be used with ``yield from``, which keeps the type."""
     samples: Samples = yield Estimate(statistic=statistic, start=start, stop=stop, label=label)
     return samples
+
+
+def whole_task(task: Benchmark, configuration: Configuration, label: str) -> Estimate:
+    """The question whose samples ``task.errors`` turns into a configuration's errors on all documents."""
+    return Estimate(statistic=task.statistic(configuration), start=0, stop=task.requests.num_samples, label=label)
+
+
+def errors_on(task: Benchmark, configuration: Configuration, label: str) -> Asking[np.ndarray]:
+    """Ask for a configuration's errors on a task, float64 (documents,); to be used with ``yield from``."""
+    samples: Samples = yield whole_task(task, configuration, label)
+    return task.errors(samples)
 
 
 class Strategy(Protocol):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from search.engine.plan import Plan
+from search.front import non_dominated
 from search.front_report import FrontOutcome
-from search.report import Measured, Outcome, losses, standard_error
+from search.report import Evaluated, Outcome
 from search.settings import name_of
 from service.pictures.figure import Figure, Layer, Point
 from spaces.budgets import show_budgets
@@ -20,20 +21,20 @@ def make_figure(plan: Plan, outcome: Outcome | FrontOutcome) -> Figure:
     """The job as both pictures show it."""
     space, spec = plan.problem.space, plan.spec
     plain = {baseline.configuration for baseline in outcome.baselines}
-    front, answers, budget = set(outcome.front), _answers(outcome), _budget(plan, outcome)
+    front, answers, budget = _front(outcome), _answers(outcome), _budget(plan, outcome)
     return Figure(
         title=f"{Path(spec.model).name}: {budget}",
         subtitle=f"{name_of(spec.strategy)}, seed {spec.seed}, {outcome.facts['fidelity_tokens']:,} calibration tokens",
         objective_name="KL divergence, nats per token" if spec.objective == "kl" else "perplexity",
         points=tuple(
             _point(
-                measured,
+                evaluated,
                 outcome,
                 is_front=index in front,
-                is_baseline=measured.configuration in plain,
-                budget=answers.get(measured.configuration),
+                is_baseline=evaluated.configuration in plain,
+                budget=answers.get(evaluated.configuration),
             )
-            for index, measured in enumerate(outcome.evaluated)
+            for index, evaluated in enumerate(outcome.evaluated)
         ),
         layers=tuple(
             Layer(name=layer.name, block=layer.block, module=layer.module, num_weights=layer.num_weights)
@@ -45,6 +46,14 @@ def make_figure(plan: Plan, outcome: Outcome | FrontOutcome) -> Figure:
         dense_note=f"dense: {space.measure(space.kept).size_bytes / 1e6:,.1f} MB, "
         f"perplexity {outcome.facts['dense']['calibration']['perplexity']:.2f}",
     )
+
+
+def _front(outcome: Outcome | FrontOutcome) -> set[int]:
+    """The front of size and loss, which is what a picture has axes for, whatever else the job weighs."""
+    shown = [outcome.evaluated[index] for index in outcome.front]
+    sizes = [outcome.space.measure(outcome.space.levels(each.configuration)).stored_bits for each in shown]
+    chosen = non_dominated(sizes, [each.calibration.loss(outcome.objective) for each in shown])
+    return {outcome.front[index] for index in chosen}
 
 
 def _answers(outcome: Outcome | FrontOutcome) -> Mapping[Configuration, str]:
@@ -67,19 +76,19 @@ def _size_bytes(plan: Plan) -> int | None:
 
 
 def _point(
-    measured: Measured, outcome: Outcome | FrontOutcome, *, is_front: bool, is_baseline: bool, budget: str | None
+    evaluated: Evaluated, outcome: Outcome | FrontOutcome, *, is_front: bool, is_baseline: bool, budget: str | None
 ) -> Point:
     """``budget`` is None for what is no answer."""
     space = outcome.space
-    measures = space.measure(space.levels(measured.configuration))
-    values = losses(measured.calibration, outcome.objective)
-    mean, error = float(values.mean()), standard_error(values)
+    measures = space.measure(space.levels(evaluated.configuration))
+    mean = evaluated.calibration.loss(outcome.objective)
+    error = evaluated.calibration.loss_se(outcome.objective)
     if outcome.objective == "perplexity":  # the delta method: d exp(x) = exp(x) dx
         mean, error = float(np.exp(mean)), float(np.exp(mean)) * error
     is_answer = budget is not None
     return Point(
-        configuration_id=measured.configuration.id,
-        label=measured.name,
+        configuration_id=evaluated.configuration.id,
+        label=evaluated.name,
         size_bytes=measures.size_bytes,
         bits_per_weight=measures.stored_bits / space.anatomy.num_parameters,
         nominal_bits_per_weight=measures.nominal_bits / max(1, space.num_weights),
@@ -88,7 +97,7 @@ def _point(
         is_front=is_front,
         is_baseline=is_baseline,
         is_answer=is_answer,
-        options=tuple(measured.configuration[name].slug for name in space.names)
+        options=tuple(evaluated.configuration[name].slug for name in space.names)
         if is_front or is_baseline or is_answer
         else None,
         budget=budget or "",

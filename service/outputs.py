@@ -16,13 +16,16 @@ from typing import Any
 from search.engine.plan import Plan
 from search.front_report import FrontOutcome, front_report
 from search.report import Outcome, report
+from search.sampling.objectives import objectives_asked
 from service.figures import make_figure
 from service.pictures.page import draw_page
 from service.pictures.png import draw_png
 from service.pictures.replacement import replace_file
 from spaces.configuration import Configuration
 from spaces.errors import InputError, JobError
+from spaces.option import parse_option
 
+CONFIGURATIONS_FILE = "configurations.json"
 VERSIONS = ("layerpress", "torch", "transformers", "ray", "numpy", "optuna", "sqlalchemy", "safetensors")
 
 
@@ -38,10 +41,12 @@ def full_report(plan: Plan, outcome: Outcome | FrontOutcome) -> dict[str, Any]:
             "num_units": len(space.units),
             "num_weights": space.num_weights,
             "num_parameters": space.anatomy.num_parameters,
+            "target": space.target,
             "ties": space.ties,
         },
         "budget": spec.budget,
         "objective": spec.objective,
+        "objectives": list(objectives_asked(spec.strategy)),
         "strategy": spec.strategy,
         "seed": spec.seed,
         **found,
@@ -78,11 +83,42 @@ def write_outputs(folder: Path, content: dict[str, Any], plan: Plan, outcome: Ou
             for at in outcome.answers:
                 write_configuration(folder, at.answer.configuration, plan, answer_file(outcome.limit, at.value))
         _write(folder / "front.csv", _table(content["front"]))
+        _write(folder / CONFIGURATIONS_FILE, _configurations(outcome, plan))
         figure = make_figure(plan, outcome)
         draw_png(figure, folder / "front.png")
         draw_page(figure, folder / "front.html")
         # last: whoever finds a report finds the rest
         _write(folder / "report.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _configurations(outcome: Outcome | FrontOutcome, plan: Plan) -> str:
+    """The options of front, answers and plain choices, so that any of them can be exported: numbers, for short."""
+    names = plan.problem.space.names
+    shown = [outcome.evaluated[index].configuration for index in outcome.front]
+    shown += [baseline.configuration for baseline in outcome.baselines]
+    answers = (outcome.answer,) if isinstance(outcome, Outcome) else tuple(at.answer for at in outcome.answers)
+    shown += [answer.configuration for answer in answers]
+    slugs = sorted({option.slug for each in shown for _, option in each.options})
+    number = {slug: index for index, slug in enumerate(slugs)}
+    rows = {each.id: [number[each[name].slug] for name in names] for each in shown}
+    return json.dumps({"layers": names, "options": slugs, "configurations": rows}) + "\n"
+
+
+def read_configurations(text: str) -> dict[str, Configuration]:
+    """What ``configurations.json`` holds, by id.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        content = json.loads(text)
+        options = [parse_option(slug) for slug in content["options"]]
+        return {
+            key: Configuration.of(dict(zip(content["layers"], [options[number] for number in row], strict=True)))
+            for key, row in content["configurations"].items()
+        }
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"{CONFIGURATIONS_FILE} does not read ({error!r}); run the job again, it is fast") from error
 
 
 def write_files(folder: Path, texts: Mapping[str, str], pictures: Mapping[str, Callable[[Path], None]]) -> None:
@@ -132,11 +168,19 @@ def check_out(folder: Path) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    """Rows of one kind; what one says of tasks goes in a column for each."""
+    rows = [_flat(row) for row in rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    errors = row.get("task_errors", {})
+    own = {key: value for key, value in row.items() if key != "task_errors"}
+    return own | {f"error_{task}": error for task, error in errors.items()}
 
 
 def _write(path: Path, text: str) -> None:

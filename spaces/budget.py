@@ -11,6 +11,7 @@ from math import ceil, floor
 from spaces.constraints import Constraint
 from spaces.errors import BudgetError, InputError
 from spaces.feasibility import Bound, conflict, extremes, least_excess, unit_costs
+from spaces.quantities import parse_count, parse_flops, parse_rate, parse_size, show_exact_size, show_size
 from spaces.space import Measures, Space
 from spaces.tables import check_name
 
@@ -29,14 +30,6 @@ __all__ = [
     "show_size",
     "unit_costs",
 ]
-
-# one or more digits, in groups of three or not, a decimal point, and at most two digits of exponent
-NUMBER = r"(\d{1,3}(?:,\d{3})+|\d[\d_]*)(\.\d*)?(e[+-]?\d{1,2})?"
-
-SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-SIZE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-COUNT_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-FLOP_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,39 +68,6 @@ class Rule:
     is_at_least: bool = False  # the written value must be reached, not kept below
 
 
-def parse_size(text: str) -> int:
-    """Bytes of ``1.5GiB``, ``12MB`` or a plain number; KB is 1000 bytes, KiB 1024."""
-    return _number_with_unit(text, {"": 1, **SIZE_UNITS}, "size", "1.5GiB, 12MB or a number of bytes")
-
-
-def parse_count(text: str) -> int:
-    """``6.5B``, ``800M`` or a plain number."""
-    return _number_with_unit(text, COUNT_UNITS, "parameters", "6.5B, 800M or a plain number")
-
-
-def parse_flops(text: str) -> int:
-    """``1.5G``, ``20M`` or a plain number."""
-    return _number_with_unit(text, FLOP_UNITS, "flops", "1.5G, 20M or a plain number")
-
-
-def _number_with_unit(text: str, units: Mapping[str, int], name: str, example: str) -> int:
-    match = re.fullmatch(rf"({NUMBER})\s*([a-z]*)", text.strip(), re.ASCII | re.IGNORECASE)
-    if match is None or match[5].upper() not in units:
-        raise InputError(f"{name} must be written like {example}, got {text!r}")
-    return floor(_exact(match[1]) * units[match[5].upper()])
-
-
-def _rate(text: str, name: str) -> Fraction:
-    if re.fullmatch(NUMBER, text.strip(), re.ASCII | re.IGNORECASE) is None:
-        raise InputError(f"{name} must be a number that is not negative, such as 3 or 2.5, got {text!r}")
-    return _exact(text.strip())
-
-
-def _exact(number: str) -> Fraction:
-    """The exact value of a decimal, so that no float rounding ever moves a limit."""
-    return Fraction(number.replace(",", "").replace("_", ""))
-
-
 def _per(attribute: str, name: str) -> Rule:
     """A rate: so many bits for each weight. Shown rounded up, so that what is shown is met when it is asked for."""
 
@@ -115,7 +75,7 @@ def _per(attribute: str, name: str) -> Rule:
         return space.anatomy.num_parameters if attribute == "stored_bits" else space.num_weights
 
     def read(text: str, space: Space) -> int:
-        rate = _rate(text, name)
+        rate = parse_rate(text, name)
         if weights(space) == 0:
             raise InputError(
                 f"{name} averages over the weights of the space, and this one only drops parts; "
@@ -152,7 +112,7 @@ BUDGETS: dict[str, Rule] = {
     "size": Rule(
         measure="stored_bits",
         read=lambda text, space: parse_size(text) * 8,
-        show=lambda value, space: _exact_size(ceil(value / 8)),
+        show=lambda value, space: show_exact_size(ceil(value / 8)),
     ),
     "parameters": Rule(
         measure="parameters",
@@ -167,23 +127,6 @@ BUDGETS: dict[str, Rule] = {
     "dropped_attentions": _dropped("attention"),
     "dropped_mlps": _dropped("mlp"),
 }
-
-
-def show_size(size_bytes: float) -> str:
-    """Bytes as a person reads them: 12.35 MB, 1.500 GB."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size_bytes >= scale:
-            return f"{size_bytes / scale:.3f} {unit}"
-    return f"{size_bytes:.0f} B"
-
-
-def _exact_size(size_bytes: int) -> str:
-    """Every byte of a size, with its unit: 2.101878784 GB."""
-    for unit, digits in (("GB", 9), ("MB", 6), ("kB", 3)):
-        if size_bytes >= 10**digits:
-            whole, rest = divmod(size_bytes, 10**digits)
-            return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") + f" {unit}"
-    return f"{size_bytes} B"
 
 
 def make_budget(asked: Mapping[str, object], space: Space, constraints: Sequence[Constraint] = ()) -> Budget:

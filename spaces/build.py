@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spaces.discovery import Anatomy, parts_named
 from spaces.errors import InputError
 from spaces.layer import Layer
-from spaces.option import DROP, KEEP, Option, Quantize
+from spaces.option import DROP, KEEP, Banked, Option
 from spaces.space import Space, Unit
-from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec, check_groups, check_lookups, check_option, matches, offer
+from spaces.spec import DropSpec, SpaceSpec, check_groups, check_lookups, check_option, matches, offer
 from spaces.tables import check_name
+from spaces.targets import carrier_of, check_spec, find_target
 from spaces.ties import broken_tie, tie
 
 
@@ -20,8 +23,11 @@ def build_space(anatomy: Anatomy, spec: SpaceSpec) -> Space:
 
     Raises:
         InputError: a glob matches nothing, a group size does not divide a layer, no layer has a choice, a pin does
-            not suit its layer, tied layers differ or are not all in the space.
+            not suit its layer, tied layers differ or are not all in the space, or the target cannot load it.
     """
+    check_spec(spec)
+    target = find_target(spec.target)
+    ties = target.tied(spec.ties)
     candidates = _candidates(anatomy, spec)
     _check_globs(anatomy, candidates, spec)
     chosen = [layer for layer in candidates if not matches(layer.name, spec.exclude)]
@@ -33,19 +39,15 @@ def build_space(anatomy: Anatomy, spec: SpaceSpec) -> Space:
     layers = tuple(layer for layer in chosen if options[layer.name] != [KEEP] or _pinned(layer, spec) is not None)
     if not any(len(options[layer.name]) > 1 for layer in layers):
         raise InputError("the space leaves no layer a choice; offer more options, or exclude and pin less")
-    groups = tie(layers, spec.ties)
-    _check_ties(layers, anatomy, spec)
-    return Space(
-        anatomy=anatomy,
-        layers=layers,
-        units=tuple(_unit(indices, layers, options, anatomy) for indices in groups),
-        ties=spec.ties,
-    )
+    carrier = carrier_of(target, layers, options, anatomy)
+    _check_ties(layers, anatomy, ties)
+    loose = Space(anatomy=anatomy, layers=layers, units=(), ties=ties, target=target.name, carrier=carrier)
+    return replace(loose, units=tuple(_unit(indices, loose, options) for indices in tie(layers, ties)))
 
 
 def _candidates(anatomy: Anatomy, spec: SpaceSpec) -> list[Layer]:
     drops = {part for request in spec.options if isinstance(request, DropSpec) for part in request.parts}
-    quantizes = any(isinstance(request, QuantizeSpec) for request in spec.options)
+    quantizes = any(not isinstance(request, DropSpec) for request in spec.options)
     layers = list(anatomy.weights) if quantizes else []
     layers += parts_named(drops, anatomy.parts)
     layers += [layer for layer in anatomy.outside if matches(layer.name, spec.include)]
@@ -101,26 +103,25 @@ def _check_pin(layer: Layer, pinned: Option) -> None:
         raise InputError(f"pin: {layer.name} is a weight and cannot be dropped alone; pin its attention, MLP or block")
     if layer.part is not None and pinned not in (KEEP, DROP):
         raise InputError(f"pin: {layer.name} is a droppable part, so keep or drop it, got {pinned.slug}")
-    if isinstance(pinned, Quantize):
+    if isinstance(pinned, Banked):
         check_option(pinned, layer)
 
 
-def _check_ties(layers: tuple[Layer, ...], anatomy: Anatomy, spec: SpaceSpec) -> None:
-    broken = broken_tie(layers, anatomy.weights, spec.ties)
+def _check_ties(layers: tuple[Layer, ...], anatomy: Anatomy, ties: str) -> None:
+    broken = broken_tie(layers, anatomy.weights, ties)
     if broken is None:
         return
     inside, outside = broken
     left = ", ".join(outside)
     raise InputError(
-        f"{', '.join(inside)} and {left} are tied (ties: {spec.ties}), but nothing is offered to {left}; "
+        f"{', '.join(inside)} and {left} are tied (ties: {ties}), but nothing is offered to {left}; "
         f"exclude all of them or none, offer them the same options, or untie them"
     )
 
 
-def _unit(
-    indices: tuple[int, ...], layers: tuple[Layer, ...], options: dict[str, list[Option]], anatomy: Anatomy
-) -> Unit:
+def _unit(indices: tuple[int, ...], space: Space, options: dict[str, list[Option]]) -> Unit:
     """One decision for all tied layers: the options open to every one of them, smallest first."""
+    layers = space.layers
     first = options[layers[indices[0]].name]
     shared = [option for option in first if all(option in options[layers[i].name] for i in indices)]
     if not shared or (len(shared) == 1 and any(len(options[layers[i].name]) > 1 for i in indices)):
@@ -130,6 +131,6 @@ def _unit(
         )
 
     def stored_bits(option: Option) -> int:
-        return sum(option.bits(layers[i].rows, layers[i].columns, anatomy.dense_bits).stored for i in indices)
+        return sum(space.bits(layers[i], option).stored for i in indices)
 
     return Unit(layers=indices, options=tuple(sorted(shared, key=lambda option: (stored_bits(option), option.slug))))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from spaces.errors import InputError
 from spaces.option import Option, parse_option
@@ -45,6 +45,17 @@ class Configuration:
         mapping = dict(self.options)
         names = list(order) if order is not None else list(mapping)
         return json.dumps({name: mapping[name].slug for name in names}, indent=2) + "\n"
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled without what was worked out: Python's hashes of text differ from process to process."""
+        return Configuration, (self.options,)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple([option.slug for _, option in self.options]))  # far cheaper than the options' own
 
     def __getitem__(self, name: str) -> Option:
         return self._mapping[name]
@@ -88,6 +99,7 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return mapping
 
 
+@lru_cache(maxsize=2**16)  # the layers of a few models
 def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     """A sorting key by which numbers count as numbers."""
     steps = name.split(".")

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from spaces.errors import InputError
-from spaces.option import DROP, Option, Quantize
+from spaces.option import DROP, Banked, Option
 from spaces.program import Row
 from spaces.space import Levels, Space
 from spaces.spec import matches
@@ -100,7 +100,7 @@ class NotBelow:
 def _bits_per_code(option: Option, space: Space) -> int:
     if option == DROP:
         return 0
-    return option.bits_per_code if isinstance(option, Quantize) else space.anatomy.dense_bits
+    return option.bits_per_code if isinstance(option, Banked) else space.anatomy.dense_bits
 
 
 def make_constraints(asked: Sequence[object], space: Space) -> tuple[Constraint, ...]:

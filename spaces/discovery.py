@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import Tensor, nn
+from transformers import PreTrainedConfig  # not its models: they import torchao, which takes seconds
 from transformers.pytorch_utils import Conv1D
 
 from spaces.errors import InputError
@@ -27,6 +28,7 @@ class Anatomy:
     num_parameters: int  # all parameters, shared ones counted once
     dense_bits: int  # bits of one parameter in the dense checkpoint
     modules_of: dict[str, tuple[str, ...]]  # part name -> the modules whose output a drop replaces or skips
+    config: PreTrainedConfig | None = field(default=None, compare=False, repr=False)  # the model's, where it has one
 
     def find(self, name: str) -> Layer | None:
         """The layer or part of that name."""
@@ -57,6 +59,7 @@ def find_anatomy(model: nn.Module) -> Anatomy:
     if not weights:
         raise InputError(f"{type(model).__name__} has no linear layer inside its {len(blocks)} blocks")
     parameter = next(model.parameters())
+    config = getattr(model, "config", None)
     return Anatomy(
         blocks=tuple(names[id(block)] for block in blocks),
         weights=tuple(weights),
@@ -65,6 +68,7 @@ def find_anatomy(model: nn.Module) -> Anatomy:
         num_parameters=sum(parameter.numel() for parameter in model.parameters()),
         dense_bits=parameter.element_size() * 8,
         modules_of=modules_of,
+        config=config if isinstance(config, PreTrainedConfig) else None,
     )
 
 
@@ -154,6 +158,7 @@ def _weights_of_block(
             rows=rows,
             columns=columns,
             inside=tuple(sorted(holders)),
+            is_transposed=isinstance(module, Conv1D),
         )
 
 

@@ -54,10 +54,7 @@ def _weight_costs(space: Space, number: int, measure: str) -> list[int]:
     """The same without measuring the whole model for each option."""
     unit, part = space.units[number], _OF_WEIGHTS[measure]
     own = [
-        sum(
-            int(getattr(option.bits(layer.rows, layer.columns, space.anatomy.dense_bits), part))
-            for layer in (space.layers[index] for index in unit.layers)
-        )
+        sum(int(getattr(space.bits(layer, option), part)) for layer in (space.layers[index] for index in unit.layers))
         for option in unit.options
     ]
     rest = int(getattr(space.kept_measures, measure)) - own[space.kept[number]]

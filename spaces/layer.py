@@ -25,6 +25,7 @@ class Layer:
     columns: int = 0
     other_parameters: int = 0
     is_lookup: bool = False  # an embedding: rows are looked up, never multiplied
+    is_transposed: bool = False  # its module stores (columns, rows): GPT-2's Conv1D
     inside: tuple[str, ...] = ()  # names of the droppable parts that hold it
 
     @property

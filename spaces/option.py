@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import ClassVar, Protocol
 
@@ -48,6 +49,45 @@ class Option(Protocol):
         """The option that ``slug`` names, or None where it is not of this kind."""
 
 
+class Banked:
+    """What options have in common that give a layer another weight: one that a solver makes and the bank holds."""
+
+    kind: ClassVar[str]
+    bits_per_code: int  # of one weight, without scales: the bit-width that people name
+    solver: str  # in `compressors.solvers.SOLVERS`
+    to_divide: ClassVar[str]  # ways out, for errors: where rows are not filled
+    to_pin: ClassVar[str]  # where a pin does not fill them
+    to_look_up: ClassVar[str]  # where an embedding has no inputs
+
+    @property
+    def slug(self) -> str:
+        """As `Option` says."""
+        raise NotImplementedError
+
+    @property
+    def needs_inputs(self) -> bool:
+        """Whether the solver needs the layer's inputs, which an embedding has not."""
+        raise NotImplementedError
+
+    @property
+    def unit(self) -> str:
+        """What has to fill a row of weights, in words: "group_size 128"."""
+        raise NotImplementedError
+
+    def divides(self, columns: int) -> bool:
+        """Whether whole units fill a row of ``columns`` weights."""
+        raise NotImplementedError
+
+    def bits(self, rows: int, columns: int, dense_bits: int) -> Bits:
+        """As `Option` says."""
+        raise NotImplementedError
+
+    @classmethod
+    def parse(cls, slug: str) -> Option | None:
+        """As `Option` says."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
 class Keep:
     """Leaves the layer as it is."""
@@ -85,7 +125,7 @@ class Drop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantize:
+class Quantize(Banked):
     """Rounds each group of a row to integer codes that share one scale (and one zero point).
 
     ``group_size`` counts neighbouring input columns; None is one group per output channel.
@@ -97,6 +137,15 @@ class Quantize:
     symmetric: bool
     solver: str
     kind: ClassVar[str] = "quantize"
+    to_divide: ClassVar[str] = (
+        "choose another group_size, exclude them, or set indivisible: channel (one group per channel) "
+        "or indivisible: keep (leave them as they are)"
+    )
+    to_pin: ClassVar[str] = "pin it to another group_size, or to channel"
+    to_look_up: ClassVar[str] = (
+        "solver gptq has no Hessian for it; give those options layers that leave it out, and it an option of its own "
+        "with solver: rtn"
+    )
 
     def __post_init__(self) -> None:
         if self.bits_per_code not in BIT_WIDTHS:
@@ -107,13 +156,20 @@ class Quantize:
             )
         check_name(self.solver, SOLVERS, "quantize solver")
 
-    @property
+    @cached_property
     def slug(self) -> str:
         group = "channel" if self.group_size is None else f"g{self.group_size}"
         return f"{self.solver}-int{self.bits_per_code}-{group}-{'sym' if self.symmetric else 'asym'}"
 
+    @property
+    def needs_inputs(self) -> bool:
+        return self.solver == "gptq"
+
+    @property
+    def unit(self) -> str:
+        return f"group_size {self.group_size}"
+
     def divides(self, columns: int) -> bool:
-        """Whether whole groups fill a row of ``columns`` weights."""
         return self.group_size is None or columns % self.group_size == 0
 
     def num_groups(self, columns: int) -> int:
@@ -148,6 +204,7 @@ OPTION_KINDS = {
     "keep": "spaces.option:Keep",
     "quantize": "spaces.option:Quantize",
     "drop": "spaces.option:Drop",
+    "ggml": "spaces.ggml:Ggml",
 }
 
 
@@ -161,4 +218,4 @@ def parse_option(slug: str) -> Option:
         option: Option | None = load(OPTION_KINDS, kind, "option kind").parse(slug)
         if option is not None:
             return option
-    raise InputError(f"unknown option {slug!r}; write keep, drop or, say, gptq-int4-g128-asym or rtn-int8-channel-sym")
+    raise InputError(f"unknown option {slug!r}; write keep, drop or, say, gptq-int4-g128-asym or ggml-q4_k")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
+from spaces.announcements import unannounced
 from spaces.discovery import Anatomy, find_anatomy
 from spaces.errors import InputError
+
+_ALONE = Lock()  # transformers changes torch's default dtype, which all threads share, while it builds a model
 
 
 def load_config(model: str) -> PreTrainedConfig:
@@ -45,7 +49,7 @@ def skeleton(config: PreTrainedConfig) -> nn.Module:
         InputError: the config belongs to no causal language model.
     """
     try:
-        with torch.device("meta"):
+        with _ALONE, torch.device("meta"), unannounced():
             model: nn.Module = AutoModelForCausalLM.from_config(config, dtype=config.dtype or torch.float32)  # type: ignore[no-untyped-call]
     except (ValueError, KeyError) as error:
         raise InputError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
+from spaces.carriers import Carrier
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.layer import Layer
-from spaces.option import DROP, KEEP, Option
+from spaces.option import DROP, KEEP, Bits, Drop, Option
 from spaces.tables import check_name
 
 Levels = tuple[int, ...]  # for each unit of a space, the number of its option, smallest first
@@ -22,6 +24,18 @@ class Unit:
 
     layers: tuple[int, ...]
     options: tuple[Option, ...]
+
+
+Pair = tuple[str, Option]  # of a layer's name and what is done to it
+
+
+class _Place(NamedTuple):
+    """One layer's place in every configuration of a space. Its pairs are made once: each configuration holds one."""
+
+    unit: int
+    pairs: tuple[Pair, ...]  # for each level
+    dropped: Pair
+    inside: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +62,14 @@ class Space:
     layers: tuple[Layer, ...]
     units: tuple[Unit, ...]
     ties: str
+    target: str = "any"  # the runtime it is searched for
+    carrier: Carrier | None = None  # how the target's files store options; None: as options say themselves
+
+    def bits(self, layer: Layer, option: Option) -> Bits:
+        """What an option of a layer costs in the export."""
+        if self.carrier is not None:
+            return self.carrier.stored(option, layer, self.anatomy.dense_bits)
+        return option.bits(layer.rows, layer.columns, self.anatomy.dense_bits)
 
     @property
     def names(self) -> list[str]:
@@ -71,10 +93,16 @@ class Space:
 
     def configure(self, levels: Sequence[int]) -> Configuration:
         """The canonical configuration of one level per unit: what lies in a dropped part is dropped with it."""
-        options = self._options(levels)
-        dropped = {name for name, option in options.items() if option == DROP}
-        inside = {layer.name for layer in self.layers if dropped.intersection(layer.inside)}
-        return Configuration.of({name: DROP if name in inside else option for name, option in options.items()})
+        if len(levels) != len(self.units):
+            raise ValueError(f"levels must be one for each of the {len(self.units)} units, got {len(levels)}")
+        pairs = [place.pairs[levels[place.unit]] for place in self._places]
+        dropped = {name for name, option in pairs if isinstance(option, Drop)}
+        if dropped:
+            pairs = [
+                place.dropped if dropped.intersection(place.inside) else pair
+                for place, pair in zip(self._places, pairs, strict=True)
+            ]
+        return Configuration(tuple(pairs))
 
     def levels(self, configuration: Configuration) -> Levels:
         """The levels of a configuration, checked against this space.
@@ -82,36 +110,38 @@ class Space:
         Raises:
             InputError: a layer is missing or unknown, has an option that is not open to it, or parts with a tie.
         """
-        self._check_names(configuration)
-        return tuple(self._level(unit, configuration) for unit in self.units)
+        options = dict(configuration.options)
+        self._check_names(options)
+        return tuple(self._level(unit, options) for unit in self.units)
 
-    def _check_names(self, configuration: Configuration) -> None:
-        for name in configuration.names:
+    def _check_names(self, options: Mapping[str, Option]) -> None:
+        if options.keys() == self._name_set:
+            return
+        for name in options:
             check_name(name, self.names, "layer")
-        missing = [name for name in self.names if name not in configuration]
-        if missing:
-            raise InputError(
-                f"the configuration leaves out {len(missing)} of {len(self.layers)} layers, the first {missing[0]!r}; "
-                f"give every layer an option, keep to leave it as it is"
-            )
+        missing = [name for name in self.names if name not in options]
+        raise InputError(
+            f"the configuration leaves out {len(missing)} of {len(self.layers)} layers, the first {missing[0]!r}; "
+            f"give every layer an option, keep to leave it as it is"
+        )
 
-    def _level(self, unit: Unit, configuration: Configuration) -> int:
+    def _level(self, unit: Unit, options: Mapping[str, Option]) -> int:
         names = [self.layers[index].name for index in unit.layers]
-        chosen = {configuration[name] for name in names}
+        chosen = {options[name] for name in names}
         if len(chosen) > 1:
-            slugs = ", ".join(f"{name}: {configuration[name].slug}" for name in names)
+            slugs = ", ".join(f"{name}: {options[name].slug}" for name in names)
             raise InputError(f"{slugs} are tied (ties: {self.ties}) and must have one option; make them equal")
         option = chosen.pop()
         if option in unit.options:
             return unit.options.index(option)
-        if option == DROP and self._is_inside_dropped(unit, configuration):
+        if option == DROP and self._is_inside_dropped(unit, options):
             return 0
         open_to = ", ".join(option.slug for option in unit.options)
         raise InputError(f"option {option.slug} is not open to {names[0]}; its options are {open_to}")
 
-    def _is_inside_dropped(self, unit: Unit, configuration: Configuration) -> bool:
+    def _is_inside_dropped(self, unit: Unit, options: Mapping[str, Option]) -> bool:
         holders = self.layers[unit.layers[0]].inside
-        return any(name in configuration and configuration[name] == DROP for name in holders)
+        return any(options.get(name) == DROP for name in holders)
 
     def measure(self, levels: Sequence[int]) -> Measures:
         """The exact cost of one level per unit."""
@@ -125,7 +155,7 @@ class Space:
             option = options[layer.name]
             if option == DROP or dropped.intersection(layer.inside):
                 continue
-            bits = option.bits(layer.rows, layer.columns, self.anatomy.dense_bits)
+            bits = self.bits(layer, option)
             stored, nominal = stored + bits.stored, nominal + bits.nominal
         gone = self._gone(dropped)
         lost = sum(layer.num_weights + layer.other_parameters for layer in gone)
@@ -156,6 +186,26 @@ class Space:
     def _rest_bits(self) -> int:
         """Everything of the checkpoint that is not a weight of one of the space's layers."""
         return (self.anatomy.num_parameters - self.num_weights) * self.anatomy.dense_bits
+
+    @cached_property
+    def _name_set(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    @cached_property
+    def _places(self) -> tuple[_Place, ...]:
+        """In the order of a configuration."""
+        unit_of = {index: number for number, unit in enumerate(self.units) for index in unit.layers}
+        same = {option: option for unit in self.units for option in unit.options}  # equal ones are sent as one
+        places = {
+            layer.name: _Place(
+                unit=unit_of[index],
+                pairs=tuple((layer.name, same[option]) for option in self.units[unit_of[index]].options),
+                dropped=(layer.name, DROP),
+                inside=layer.inside,
+            )
+            for index, layer in enumerate(self.layers)
+        }
+        return tuple(places[name] for name in Configuration.of(dict.fromkeys(places, KEEP)).names)
 
     def _options(self, levels: Sequence[int]) -> dict[str, Option]:
         return {

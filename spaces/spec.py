@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from spaces.errors import InputError
+from spaces.ggml import GgmlSpec
 from spaces.layer import PARTS, Layer, Part
-from spaces.option import DROP, Option, Quantize
+from spaces.option import DROP, Banked, Option, Quantize
 from spaces.tables import check_name
 
 Indivisible = Literal["error", "channel", "keep"]
@@ -35,6 +36,15 @@ class QuantizeSpec:
             for bits in self.bits
         ]
 
+    def offered(self, layer: Layer) -> list[Option]:
+        """What of it suits ``layer``."""
+        return [option for each in self.options() if (option := self._suiting(each, layer.columns)) is not None]
+
+    def _suiting(self, option: Quantize, columns: int) -> Quantize | None:
+        if option.divides(columns):
+            return option
+        return replace(option, group_size=None) if self.indivisible == "channel" else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class DropSpec:
@@ -48,15 +58,19 @@ class DropSpec:
             check_name(part, PARTS, "droppable part")
 
 
+Request = QuantizeSpec | GgmlSpec | DropSpec
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpaceSpec:
     """The whole request. Globs match layer names with case; every glob must match at least one layer."""
 
-    options: tuple[QuantizeSpec | DropSpec, ...]
+    options: tuple[Request, ...]
     include: tuple[str, ...] = ()  # beyond the linear layers inside the blocks: "lm_head", embeddings
     exclude: tuple[str, ...] = ()
     pin: Mapping[str, Option] = field(default_factory=dict)  # glob -> the only option
-    ties: str = "none"
+    ties: str | None = None  # None: those that the target needs
+    target: str = "any"  # in `spaces.targets.TARGETS`
 
 
 def matches(name: str, globs: tuple[str, ...]) -> bool:
@@ -72,34 +86,18 @@ def offer(layer: Layer, spec: SpaceSpec) -> list[Option]:
         if isinstance(request, DropSpec):
             offered += [DROP] if layer.part in request.parts else []
         elif layer.part is None:
-            offered += _quantize(layer, request)
+            offered += request.offered(layer)
     return list(dict.fromkeys(offered))
 
 
-def _quantize(layer: Layer, request: QuantizeSpec) -> list[Option]:
-    options: list[Option] = []
-    for option in request.options():
-        if option.divides(layer.columns):
-            options.append(option)
-        elif request.indivisible == "channel":
-            channel = Quantize(
-                bits_per_code=option.bits_per_code,
-                group_size=None,
-                symmetric=option.symmetric,
-                solver=option.solver,
-            )
-            options.append(channel)
-    return options
-
-
 def check_groups(layers: list[Layer], spec: SpaceSpec) -> None:
-    """Refuse group sizes that do not divide a layer, unless the request says what to do instead.
+    """Refuse group sizes and blocks that do not divide a layer, unless the request says what to do instead.
 
     Raises:
         InputError: names the group size and the layers, and the ways out.
     """
     for request in spec.options:
-        if not isinstance(request, QuantizeSpec) or request.indivisible != "error":
+        if isinstance(request, DropSpec) or request.indivisible != "error":
             continue
         for option in request.options():
             bad = [
@@ -111,38 +109,35 @@ def check_groups(layers: list[Layer], spec: SpaceSpec) -> None:
                 shown = ", ".join(f"{layer.name} ({layer.columns} columns)" for layer in bad[:4])
                 more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
                 raise InputError(
-                    f"group_size {option.group_size} does not divide the input columns of {shown}{more}; "
-                    f"choose another group_size, exclude them, or set indivisible: channel (one group per channel) "
-                    f"or indivisible: keep (leave them as they are)"
+                    f"{option.unit} does not divide the input columns of {shown}{more}; {option.to_divide}"
                 )
 
 
 def check_lookups(layers: list[Layer], spec: SpaceSpec) -> None:
-    """Refuse ``gptq`` on embeddings, whose rows are looked up and so have no input Hessian."""
+    """Refuse on embeddings what needs inputs: their rows are looked up and so have no input Hessian."""
     for layer in layers:
         for option in offer(layer, spec):
-            if isinstance(option, Quantize):
+            if isinstance(option, Banked):
                 _check_lookup(option, layer)
 
 
-def check_option(option: Quantize, layer: Layer) -> None:
+def check_option(option: Banked, layer: Layer) -> None:
     """Refuse a pinned option that its layer cannot have: nothing stands in for a pin.
 
     Raises:
-        InputError: the group size does not divide the layer, or an embedding is pinned to ``gptq``.
+        InputError: the group size does not divide the layer, or an embedding is pinned to what needs its inputs.
     """
     if not option.divides(layer.columns):
         raise InputError(
-            f"pin: group_size {option.group_size} of {option.slug} does not divide the {layer.columns} input columns "
-            f"of {layer.name}; pin it to another group_size, or to channel"
+            f"pin: {option.unit} of {option.slug} does not divide the {layer.columns} input columns "
+            f"of {layer.name}; {option.to_pin}"
         )
     _check_lookup(option, layer)
 
 
-def _check_lookup(option: Quantize, layer: Layer) -> None:
-    if layer.is_lookup and option.solver == "gptq":
+def _check_lookup(option: Banked, layer: Layer) -> None:
+    if layer.is_lookup and option.needs_inputs:
         raise InputError(
-            f"{layer.name} is an embedding: its rows are looked up, not multiplied, so solver gptq has no Hessian "
-            f"for it; give those options layers that leave it out, and it an option of its own with solver: rtn and "
-            f"layers: [{layer.name!r}]"
+            f"{layer.name} is an embedding: its rows are looked up, not multiplied, so {option.to_look_up} "
+            f"and layers: [{layer.name!r}]"
         )

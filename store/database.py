@@ -9,12 +9,16 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from spaces.errors import InputError, JobError
+from spaces.errors import InputError, JobError, UnreachableError
 from store.engine import make_engine, parse_url
-from store.revisions import current_revision, upgrade
+from store.outages import is_outage
+from store.revisions import current_revision, differences, require_newest
+from store.revisions import upgrade as upgrade_tables
 
 BATCH_SIZE = 1000  # a statement takes at most 32,766 parameters on SQLite, and 65,535 on PostgreSQL
 
@@ -34,27 +38,31 @@ Item = TypeVar("Item")
 class Database:
     """A database at the newest revision of the tables. Threads may share it; a forked child opens its own."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, revision_before: str | None) -> None:
+        self.revision_before = revision_before  # of the tables, as it was opened; None where there were none
         self._engine = engine
         self._reader = engine.execution_options(read_only=True)
         self.url = engine.url.render_as_string()  # without the password
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout_s: float = 15.0) -> Self:
+    def open(cls, url: str, *, upgrade: bool = True, busy_timeout_s: float = 15.0) -> Self:
         """Open the store at ``url``, making the file and its tables where they are missing.
 
-        ``url`` is a path, ``sqlite:///path`` or ``postgresql://user@host/database``. ``busy_timeout_s`` limits
-        the wait for another process's transaction.
+        ``url`` is a path, ``sqlite:///path`` or ``postgresql://user@host/database``. Without ``upgrade`` the tables
+        must be there, at the newest revision. ``busy_timeout_s`` limits the wait for another process's transaction.
 
         Raises:
             InputError: the address is wrong, nothing can be written there, or what is there is not a store that
                 this installation knows.
+            UnreachableError: the server does not answer, or the file is locked.
         """
         engine = make_engine(parse_url(url), busy_timeout_s=busy_timeout_s)
         try:
-            upgrade(engine)
+            before = upgrade_tables(engine) if upgrade else require_newest(engine)
         except DBAPIError as error:
             engine.dispose()
+            if is_outage(error):
+                raise _unreachable(error, engine.url.render_as_string()) from error
             raise InputError(
                 f"cannot open the store {engine.url.render_as_string()}: {error.orig}; "
                 f"check that it is a Layerpress store and can be written, or choose another"
@@ -62,7 +70,7 @@ class Database:
         except InputError:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, before)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -83,20 +91,29 @@ class Database:
 
     def check(self) -> list[str]:
         """What is wrong with the database or with the SQLite that reads it; empty where nothing is."""
+        return [*self.damage(), *self.warnings()]
+
+    def damage(self) -> list[str]:
+        """Where the database is broken, or has other tables than its revision should have."""
         try:
             with self._reading() as connection:
-                if connection.dialect.name != "sqlite":
-                    return []
-                findings = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+                is_sqlite = connection.dialect.name == "sqlite"
+                found = connection.exec_driver_sql("PRAGMA quick_check").scalars().all() if is_sqlite else []
+                damage = [f"the store {self.url} is damaged: {finding}" for finding in found if finding != "ok"]
+                return damage or [f"the store {self.url}: {change}" for change in differences(connection)]
+        except UnreachableError:
+            raise
         except JobError as error:
             return [str(error)]
-        problems = [f"the store {self.url} is damaged: {finding}" for finding in findings if finding != "ok"]
-        if has_wal_reset_bug(sqlite3.sqlite_version_info):
-            problems.append(
-                f"SQLite {sqlite3.sqlite_version} can, rarely, damage a store that several processes write; "
-                f"use SQLite 3.51.3 or 3.50.7, or PostgreSQL"
-            )
-        return problems
+
+    def warnings(self) -> list[str]:
+        """What may go wrong, though nothing has."""
+        if not self.url.startswith("sqlite") or not has_wal_reset_bug(sqlite3.sqlite_version_info):
+            return []
+        return [
+            f"SQLite {sqlite3.sqlite_version} can, rarely, damage a store that several processes write; "
+            f"use SQLite 3.51.3 or 3.50.7, or PostgreSQL"
+        ]
 
     def _writing(self) -> AbstractContextManager[Connection]:
         """One transaction that writes: committed where the block ends, undone where it raises."""
@@ -122,6 +139,16 @@ def batches(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         yield batch
 
 
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that knows ON CONFLICT, in the dialect of the database."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def insert_or_nothing(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that leaves a row of the same key as it is."""
+    return insert_into(connection, table).on_conflict_do_nothing()
+
+
 @contextmanager
 def _transaction(engine: Engine, url: str) -> Iterator[Connection]:
     try:
@@ -129,9 +156,20 @@ def _transaction(engine: Engine, url: str) -> Iterator[Connection]:
             yield connection
     except (DataError, IntegrityError, ProgrammingError):
         raise
+    except PoolTimeoutError as error:  # every connection is in use
+        raise _unreachable(error, url) from error
     except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
-        way_out = next((way for word, way in WAYS_OUT.items() if word in reason), UNREACHABLE)
-        raise JobError(
-            f"the store {url} failed: {reason}; {way_out}, then run again: what was finished is kept"
-        ) from error
+        if is_outage(error):
+            raise _unreachable(error, url) from error
+        raise JobError(f"the store {url} failed: {_reason(error)}") from error
+
+
+def _unreachable(error: SQLAlchemyError, url: str) -> UnreachableError:
+    return UnreachableError(f"the store {url} does not answer: {_reason(error)}")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the database says, and what to do about it."""
+    reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+    way_out = next((way for word, way in WAYS_OUT.items() if word in reason), UNREACHABLE)
+    return f"{reason}; {way_out}, then run again: what was finished is kept"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from spaces.errors import InputError
 from store.database import Database, batches
-from store.leases import MAX_ATTEMPTS, AnyRow, LeaseTable
+from store.leases import MAX_ATTEMPTS, AnyRow, Held, LeaseTable
 from store.records import Claim, EvaluationKey, EvaluationStats, Values
 from store.tables import EVALUATION
 
@@ -43,12 +43,23 @@ class Evaluations(Database):
         Raises:
             InputError: there is not one value for each sequence of the evaluation.
         """
-        measured = {"kl": _encode(values.kl), "nll": _encode(values.nll), "seconds": values.seconds}
+        return bool(self.complete_many(owner, {(key, attempt): values}))
+
+    def complete_many(self, owner: str, measured: Mapping[Held, Values]) -> set[str]:
+        """Keep what was measured of several evaluations; the keys of those whose lease was not lost.
+
+        Raises:
+            InputError: as ``complete``; then none is kept.
+        """
+        results = {
+            held: {"kl": _encode(values.kl), "nll": _encode(values.nll), "seconds": values.seconds}
+            for held, values in measured.items()
+        }
         with self._writing() as connection:
-            is_kept = EVALUATIONS.complete(connection, key, owner, attempt, **measured)
-            if is_kept:
-                _check_length(connection, key, len(values.kl))
-        return is_kept
+            kept = EVALUATIONS.complete_many(connection, owner, results)
+            for row in kept:
+                _check_length(row, len(measured[row.key, row.attempt].kl))
+        return {row.key for row in kept}
 
     def fail(self, key: str, owner: str, attempt: int, error: str, *, permanent: bool) -> bool:
         """Give the evaluation up; False where the lease was lost.
@@ -95,11 +106,10 @@ class Evaluations(Database):
             return EvaluationStats(**{row.state: row.number for row in connection.execute(statement)})
 
 
-def _check_length(connection: Connection, key: str, num_values: int) -> None:
-    num_sequences = connection.scalar(select(_columns.num_sequences).where(_columns.key == key))
-    if num_sequences != num_values:
+def _check_length(row: AnyRow, num_values: int) -> None:
+    if row.num_sequences != num_values:
         raise InputError(
-            f"evaluation {key} must have one value for each of its {num_sequences} sequences, "
+            f"evaluation {row.key} must have one value for each of its {row.num_sequences} sequences, "
             f"got {num_values}; claim the key of the sequences that were read"
         )
 

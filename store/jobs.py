@@ -1,177 +1,258 @@
-"""Jobs and the events of their progress; a job's state moves only along the moves listed here."""
+"""Jobs as their owners see them: submitted, listed, described, wished about, extended and deleted."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
+import socket
+from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from spaces.errors import InputError, JobError
-from store.clock import as_datetime, as_datetime_or_none, now_s
-from store.database import Database
-from store.records import EventRecord, FinalState, JobRecord, JobState, JsonObject
-from store.tables import EVENT, JOB
+from spaces.errors import ConflictError
+from store.clock import now_s
+from store.database import Database, insert_or_nothing
+from store.job_rows import canonical, change_row, find_row, insert_event, lock_row, put_state, standing, to_record
+from store.moves import ACTIVE_STATES, EXTENDABLE_STATES, WISHED, Verb, after_wish, possible, refused
+from store.records import FINAL_STATES, Idempotency, JobRecord, JobState, JsonObject, NewJob
+from store.tables import IDEMPOTENCY, JOB
 
-CAN_START: tuple[JobState, ...] = ("queued", "interrupted", "failed")  # the latter two go on from what was done
-CAN_FINISH: tuple[JobState, ...] = ("running", "queued")
 ID_BYTES = 6
+LISTED = [column for column in JOB.c if column.name != "report"]  # which may be large
 
 
 class Jobs(Database):
     """The jobs of a store."""
 
-    def add_job(self, name: str, spec: JsonObject, job_id: str | None = None) -> JobRecord:
-        """Queue a job; ``job_id`` is made up where none is given.
+    def add_job(
+        self, job: NewJob, *, job_id: str | None = None, idempotency: Idempotency | None = None
+    ) -> tuple[JobRecord, bool]:
+        """Take a job in; ``job_id`` is made up where none is given.
+
+        A job of the service is queued; a local one is running at once, as attempt 1 of this process. The same
+        ``idempotency`` a second time is answered with the job of the first, and True.
 
         Raises:
-            InputError: there is a job of that id, or JSON cannot hold the spec.
+            ConflictError: there is a job of that id, or the idempotency key came with another body before.
+            InputError: JSON cannot hold the spec.
         """
-        job_id = job_id or secrets.token_hex(ID_BYTES)
-        canonical = _canonical(spec, "spec")
-        statement = insert(JOB).values(
-            id=job_id,
-            name=name,
-            spec=json.loads(canonical),
-            spec_hash=hashlib.sha256(canonical.encode()).hexdigest(),
-            state="queued",
-            message="",
-            created_at=now_s(),
-            last_seq=0,
-        )
+        values = {**_submitted(job), "id": job_id or secrets.token_hex(ID_BYTES)}
         try:
             with self._writing() as connection:
-                return _job(connection.execute(statement.returning(JOB)).one())
+                earlier = _earlier(connection, idempotency)
+                if earlier is not None:
+                    return earlier, True
+                row = connection.execute(insert(JOB).values(values).returning(JOB)).one()
+                if idempotency is not None and not _remember(connection, idempotency, row.id):
+                    connection.execute(delete(JOB).where(JOB.c.id == row.id))  # another was faster by an instant
+                    return _known(connection, idempotency), True
+                payload = {"state": row.state, "wish": row.wish, "reason": row.reason, "message": row.message}
+                insert_event(connection, row.id, 1, "state", payload)
+                return to_record(row), False
         except IntegrityError as error:
-            raise InputError(f"a job's id must be new, got {job_id!r}; leave it out to get one") from error
-
-    def start_job(self, job_id: str) -> JobRecord:
-        """Run a job that is queued, or go on with one that was interrupted or failed.
-
-        Raises:
-            InputError: there is no such job.
-            JobError: it is in another state.
-        """
-        return self._move(job_id, "running", CAN_START, message="", started_at=now_s(), finished_at=None, report=None)
-
-    def finish_job(
-        self, job_id: str, state: FinalState, message: str = "", report: JsonObject | None = None
-    ) -> JobRecord:
-        """End a job that is running or queued; ``message`` is one sentence for its owner.
-
-        Raises:
-            InputError: there is no such job, or JSON cannot hold the report.
-            JobError: it has ended already.
-        """
-        plain = None if report is None else json.loads(_canonical(report, "report", sort_keys=False))
-        return self._move(job_id, state, CAN_FINISH, message=message, finished_at=now_s(), report=plain)
+            raise ConflictError(f"a job's id must be new, got {job_id!r}; leave it out to get one") from error
 
     def job(self, job_id: str) -> JobRecord:
         """One job.
 
         Raises:
-            InputError: there is no such job.
+            UnknownError: there is no such job.
         """
         with self._reading() as connection:
-            return _find_job(connection, job_id)
+            return to_record(find_row(connection, job_id))
 
-    def jobs(self, limit: int = 50, after: str | None = None) -> list[JobRecord]:
-        """The newest jobs, newest first; those before the job ``after`` where one is given.
+    def jobs(
+        self,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+        states: Collection[JobState] = (),
+        owner: str | None = None,
+        model: str | None = None,
+        search: str | None = None,
+    ) -> list[JobRecord]:
+        """The newest jobs, newest first and without their reports; those before the job ``after`` where one is given.
+
+        ``search`` is looked for in ids, names, notes and models, in small letters or capitals.
 
         Raises:
-            InputError: there is no job ``after``.
+            UnknownError: there is no job ``after``.
         """
-        age = tuple_(JOB.c.created_at, JOB.c.id)
-        statement = select(JOB).order_by(JOB.c.created_at.desc(), JOB.c.id.desc()).limit(limit)
+        statement = select(*LISTED).where(*_filters(states, owner, model, search))
+        statement = statement.order_by(JOB.c.created_at.desc(), JOB.c.id.desc()).limit(limit)
         with self._reading() as connection:
             if after is not None:
-                _find_job(connection, after)
-                cursor = select(JOB.c.created_at, JOB.c.id).where(JOB.c.id == after)
-                statement = statement.where(age < cursor.scalar_subquery())
-            return [_job(row) for row in connection.execute(statement)]
+                last = find_row(connection, after)
+                statement = statement.where(tuple_(JOB.c.created_at, JOB.c.id) < tuple_(last.created_at, last.id))
+            return [to_record(row) for row in connection.execute(statement)]
 
-    def add_event(self, job_id: str, kind: str, payload: JsonObject) -> int:
-        """Append to a job's events; the number of the new one.
+    def update_job(
+        self, job_id: str, *, name: str | None = None, note: str | None = None, priority: int | None = None
+    ) -> JobRecord:
+        """Change how a job is called, what is noted about it, or how soon its turn comes.
 
         Raises:
-            InputError: there is no such job, or JSON cannot hold the payload.
+            UnknownError: there is no such job.
         """
-        plain = json.loads(_canonical(payload, "payload", sort_keys=False))
-        # The row of the job is locked from here to the commit, so numbers are gapless and become visible in order.
-        number = update(JOB).where(JOB.c.id == job_id).values(last_seq=JOB.c.last_seq + 1)
+        given = {"name": name, "note": note, "priority": priority}
+        changes = {column: value for column, value in given.items() if value is not None}
         with self._writing() as connection:
-            seq: int | None = connection.execute(number.returning(JOB.c.last_seq)).scalar_one_or_none()
-            if seq is None:
-                raise _unknown(job_id)
-            connection.execute(
-                insert(EVENT).values(job_id=job_id, seq=seq, kind=kind, payload=plain, created_at=now_s())
-            )
-        return seq
+            row = lock_row(connection, job_id)
+            if all(getattr(row, column) == value for column, value in changes.items()):
+                return to_record(row)
+            statement = update(JOB).where(JOB.c.id == job_id).values(**changes, updated_at=now_s()).returning(JOB)
+            return to_record(connection.execute(statement).one())
 
-    def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[EventRecord]:
-        """The job's events numbered above ``after``, in order."""
-        statement = select(EVENT).where(EVENT.c.job_id == job_id, EVENT.c.seq > after)
-        with self._reading() as connection:
-            return [_event(row) for row in connection.execute(statement.order_by(EVENT.c.seq).limit(limit))]
+    def wish_job(self, job_id: str, verb: Verb) -> tuple[JobRecord, bool]:
+        """Say what the job's owner wants; whether that changed anything: a wish may be repeated.
 
-    def _move(self, job_id: str, state: JobState, origins: tuple[JobState, ...], **changes: object) -> JobRecord:
-        statement = (
-            update(JOB)
-            .where(JOB.c.id == job_id, JOB.c.state.in_(origins))
-            .values(state=state, **changes)
-            .returning(JOB)
-        )
+        Raises:
+            UnknownError: there is no such job.
+            ConflictError: it is in no state for that; the message says what is possible.
+        """
         with self._writing() as connection:
-            row = connection.execute(statement).one_or_none()
-            if row is None:
-                current = _find_job(connection, job_id).state
-                raise JobError(
-                    f"job {job_id} is {current} and cannot become {state}: it would have to be {' or '.join(origins)}"
+            row = lock_row(connection, job_id)
+            if row.origin == "local" and row.state in ACTIVE_STATES:
+                raise ConflictError(f"cannot {verb} job {job_id}: it runs in a terminal; press Ctrl-C there")
+            now = standing(row)
+            wished = after_wish(verb, now)
+            if wished is None:
+                raise refused(job_id, verb, now)
+            if wished == now:
+                return to_record(row), False
+            if wished.state == now.state:
+                return change_row(connection, job_id, wish=wished.wish), True
+            reason, message = WISHED[wished.state]
+            changes: dict[str, Any] = {"wish": wished.wish, "reason": reason, "message": message}
+            if wished.state == "queued":
+                changes |= {"queued_at": now_s(), "starts": 0}
+            return put_state(connection, row, wished.state, **changes), True
+
+    def extend_job(self, job_id: str, spec: JsonObject) -> JobRecord:
+        """Queue a job once more with a changed spec; what it measured is found again.
+
+        Raises:
+            UnknownError: there is no such job.
+            ConflictError: it is queued or runs, or ran in a terminal.
+            InputError: JSON cannot hold the spec.
+        """
+        changed = _specified(spec)
+        with self._writing() as connection:
+            row = lock_row(connection, job_id)
+            if row.state not in EXTENDABLE_STATES:
+                raise ConflictError(
+                    f"cannot extend job {job_id}: it is {row.state}; pause it first, or wait until it ends"
                 )
-            return _job(row)
+            if row.origin == "local":
+                raise ConflictError(f"cannot extend job {job_id}: it ran in a terminal; clone it to run it here")
+            fresh = {"wish": "run", "reason": "", "message": "", "report": None, "starts": 0, "queued_at": now_s()}
+            return put_state(connection, row, "queued", **fresh, **changed)
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a job that has ended, with its events, candidates and artifacts; evaluations stay.
+
+        Raises:
+            UnknownError: there is no such job.
+            ConflictError: it has not ended.
+        """
+        with self._writing() as connection:
+            row = lock_row(connection, job_id)
+            if row.state not in FINAL_STATES:
+                raise ConflictError(
+                    f"cannot delete job {job_id}: it is {row.state}; possible: {', '.join(possible(standing(row)))}"
+                )
+            connection.execute(delete(JOB).where(JOB.c.id == job_id))
 
 
-def _find_job(connection: Connection, job_id: str) -> JobRecord:
-    row = connection.execute(select(JOB).where(JOB.c.id == job_id)).one_or_none()
+def _submitted(job: NewJob) -> dict[str, Any]:
+    """The columns of a new job."""
+    is_local = job.origin == "local"
+    return {
+        "name": job.name,
+        "note": job.note,
+        "owner": job.owner,
+        "origin": job.origin,
+        "model": job.model,
+        "priority": job.priority,
+        "workers": job.workers,
+        "granted": job.workers if is_local else 0,
+        "state": "running" if is_local else "queued",
+        "wish": "run",
+        "reason": "",
+        "message": "",
+        "cloned_from": job.cloned_from,
+        "holder": _this_process() if is_local else None,
+        "attempt": 1 if is_local else 0,
+        "starts": 1 if is_local else 0,
+        "created_at": now_s(),
+        "queued_at": now_s(),
+        "updated_at": now_s(),
+        "started_at": now_s() if is_local else None,
+        "last_seq": 1,
+        **_specified(job.spec),
+    }
+
+
+def _specified(spec: JsonObject) -> dict[str, Any]:
+    text = canonical(spec, "spec")
+    return {"spec": json.loads(text), "spec_hash": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _this_process() -> str:
+    """A holder's name: host, process id, and a part that no later process of that id has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def _filters(
+    states: Collection[JobState], owner: str | None, model: str | None, search: str | None
+) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[bool]] = []
+    if states:
+        filters.append(JOB.c.state.in_(states))
+    if owner is not None:
+        filters.append(JOB.c.owner == owner)
+    if model is not None:
+        filters.append(JOB.c.model == model)
+    if search:
+        columns = (JOB.c.id, JOB.c.name, JOB.c.note, JOB.c.model)
+        filters.append(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return filters
+
+
+def _earlier(connection: Connection, idempotency: Idempotency | None) -> JobRecord | None:
+    """The job of an earlier submission with the same key."""
+    if idempotency is None:
+        return None
+    columns = IDEMPOTENCY.c
+    is_same = (columns.principal == idempotency.principal, columns.key == idempotency.key)
+    row = connection.execute(select(columns.job_id, columns.body_hash).where(*is_same)).one_or_none()
     if row is None:
-        raise _unknown(job_id)
-    return _job(row)
+        return None
+    if row.body_hash != idempotency.body_hash:
+        raise ConflictError(
+            f"the idempotency key {idempotency.key!r} came with another body before, for job {row.job_id}; "
+            f"take a new key for a new job"
+        )
+    return to_record(find_row(connection, row.job_id))
 
 
-def _unknown(job_id: str) -> InputError:
-    return InputError(f"the store has no job {job_id!r}; list its jobs to see their ids")
-
-
-def _canonical(value: JsonObject, noun: str, *, sort_keys: bool = True) -> str:
-    try:
-        return json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"a job's {noun} must be plain JSON with finite numbers: {error}") from error
-
-
-def _job(row: Row[tuple[object, ...]]) -> JobRecord:
-    return JobRecord(
-        id=row.id,
-        name=row.name,
-        spec=row.spec,
-        spec_hash=row.spec_hash,
-        state=row.state,
-        message=row.message,
-        created_at=as_datetime(row.created_at),
-        started_at=as_datetime_or_none(row.started_at),
-        finished_at=as_datetime_or_none(row.finished_at),
-        report=row.report,
-        last_seq=row.last_seq,
+def _remember(connection: Connection, idempotency: Idempotency, job_id: str) -> bool:
+    statement = insert_or_nothing(connection, IDEMPOTENCY).values(
+        principal=idempotency.principal,
+        key=idempotency.key,
+        body_hash=idempotency.body_hash,
+        job_id=job_id,
+        created_at=now_s(),
     )
+    return connection.execute(statement.returning(IDEMPOTENCY.c.key)).one_or_none() is not None
 
 
-def _event(row: Row[tuple[object, ...]]) -> EventRecord:
-    return EventRecord(
-        job_id=row.job_id,
-        seq=row.seq,
-        kind=row.kind,
-        payload=row.payload,
-        created_at=as_datetime(row.created_at),
-    )
+def _known(connection: Connection, idempotency: Idempotency) -> JobRecord:
+    earlier = _earlier(connection, idempotency)
+    if earlier is None:
+        raise ConflictError(f"the job of the idempotency key {idempotency.key!r} was just deleted; send it again")
+    return earlier

@@ -8,21 +8,21 @@ two transactions wait for each other. The same text runs on SQLite and PostgreSQ
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Row, Table, Update, and_, bindparam, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from store.clock import as_datetime, now_s
-from store.database import batches
+from store.database import batches, insert_into
 from store.records import Busy, Claim, Done, Failed, Leased, Result, WorkKey
 
 MAX_ATTEMPTS = 2  # work that killed two workers is not given to a third
 HOLDERS_DIED = "every worker that held the lease died or lost touch"
 
 AnyRow = Row[tuple[object, ...]]
+Held = tuple[str, int]  # the key of leased work, and the attempt that was given with the lease
 Key = TypeVar("Key", bound=WorkKey)
 
 
@@ -51,6 +51,21 @@ class LeaseTable(Generic[Key, Result]):
     def complete(self, connection: Connection, key: str, owner: str, attempt: int, **result: object) -> bool:
         """Keep the columns of a result; False where the lease was lost, and the result is dropped."""
         return self._end(connection, key, owner, attempt, state="done", **result)
+
+    def complete_many(
+        self, connection: Connection, owner: str, results: Mapping[Held, Mapping[str, object]]
+    ) -> list[AnyRow]:
+        """Keep the columns of several results, which have the same names; the rows of leases not lost, as they were."""
+        kept: list[AnyRow] = []
+        for batch in batches(sorted(results)):
+            is_mine = and_(self.table.c.key.in_([key for key, _ in batch]), self._is_held(owner))
+            held = connection.execute(select(self.table).where(is_mine).order_by(self.table.c.key).with_for_update())
+            mine = [row for row in held if (row.key, row.attempt) in results]
+            if mine:
+                rows = [_row(row.key, results[row.key, row.attempt]) for row in mine]
+                connection.execute(self._finish(results[batch[0]]), rows)
+            kept += mine
+        return kept
 
     def fail(
         self, connection: Connection, key: str, owner: str, attempt: int, error: str, *, is_permanent: bool
@@ -103,7 +118,7 @@ class LeaseTable(Generic[Key, Result]):
         lease = {"state": "in_flight", "owner": owner, "lease_until": now_s() + ttl_s}
         new = {"attempt": 1, "excused": 0, "is_permanent": False, "created_at": now_s()}
         return (
-            _insert(connection, self.table)
+            insert_into(connection, self.table)
             .values(**lease, **new)
             .on_conflict_do_update(
                 index_elements=[columns.key],
@@ -132,6 +147,12 @@ class LeaseTable(Generic[Key, Result]):
             .values(lease_until=None, finished_at=now_s(), **changes)
         )
         return connection.execute(statement).rowcount == 1
+
+    def _finish(self, names: Iterable[str]) -> Update:
+        """For rows that are locked already: takes the ``held_key`` of each, and its columns of these names."""
+        result: dict[str, object] = {name: bindparam(f"result_{name}") for name in names}
+        is_held = self.table.c.key == bindparam("held_key")
+        return update(self.table).where(is_held).values(state="done", lease_until=None, finished_at=now_s(), **result)
 
     def _change_held(self, connection: Connection, keys: Iterable[str], owner: str, **changes: object) -> int:
         key = self.table.c.key
@@ -163,6 +184,5 @@ class LeaseTable(Generic[Key, Result]):
         return counted
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert that knows ON CONFLICT, in the dialect of the database."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def _row(key: str, result: Mapping[str, object]) -> dict[str, object]:
+    return {"held_key": key, **{f"result_{name}": value for name, value in result.items()}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 
 from spaces.errors import InputError
 
-JobState = Literal["queued", "running", "succeeded", "failed", "interrupted"]
-FinalState = Literal["succeeded", "failed", "interrupted"]
+JobState = Literal[
+    "queued", "validating", "running", "paused", "stopping", "cancelling", "succeeded", "failed", "cancelled"
+]
+FinalState = Literal["succeeded", "failed", "cancelled"]
+FINAL_STATES: tuple[FinalState, ...] = ("succeeded", "failed", "cancelled")
+Wish = Literal["run", "pause", "stop", "cancel"]  # what the owner wants, beside the state that is observed
+Origin = Literal["service", "local"]  # who runs it: a service's runner, or ``layerpress run``
+Weighed = str  # what a front may weigh beside loss and size: one of WEIGHED, or TASK_PREFIX and the name of a task
+WEIGHED: tuple[Weighed, ...] = ("flops", "parameters")
+TASK_PREFIX = "task:"
+Scope = Literal["read", "submit", "admin"]  # of a token; each includes the ones before it
 JsonObject = Mapping[str, object]
 
 Result = TypeVar("Result")  # of a piece of work: Values or SampleValues
@@ -136,20 +145,62 @@ class EvaluationStats:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """What a submission says of a job. ``workers`` is how many it would use at once."""
+
+    name: str
+    spec: JsonObject
+    owner: str = "local"  # the principal who submitted it
+    origin: Origin = "service"
+    model: str = ""
+    priority: int = 0
+    workers: int = 1
+    note: str = ""
+    cloned_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idempotency:
+    """What makes a repeated submission the same one: the key its principal chose, and the hash of what was sent."""
+
+    key: str
+    principal: str
+    body_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobRecord:
-    """One submitted search: what was asked, how far it is and, once finished, its report."""
+    """One submitted search: what was asked, what its owner wants, how far it is and, once finished, its report.
+
+    ``attempt`` counts the processes that were given the job, and fences off what earlier ones still send.
+    """
 
     id: str
     name: str
+    note: str
+    owner: str
+    origin: Origin
+    model: str
     spec: JsonObject
     spec_hash: str
+    priority: int
+    workers: int  # wanted
+    granted: int  # that it may use now
     state: JobState
-    message: str
+    wish: Wish
+    reason: str  # a code for programs: waiting_for_workers, stopped_by_user, service_stopped, ...
+    message: str  # one sentence for people
+    cloned_from: str | None
+    holder: str | None  # the runner that has it in hand
+    attempt: int
+    lease_until: datetime | None
     created_at: datetime
+    updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    progress: JsonObject | None  # the latest moment
     report: JsonObject | None
-    last_seq: int
+    last_seq: int  # of its events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +209,128 @@ class EventRecord:
 
     job_id: str
     seq: int
-    kind: str
+    kind: str  # state, phase, progress, candidates, log
     payload: JsonObject
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCandidate:
+    """A configuration that a job measured at its own fidelity. ``levels`` index the options of the space's units."""
+
+    configuration_id: str
+    levels: tuple[int, ...]
+    label: str  # who proposed it, and when
+    kind: Literal["candidate", "plain", "answer"]
+    size_bytes: int
+    bits_per_weight: float
+    nominal_bits_per_weight: float
+    loss: float | None  # None: it broke the model
+    loss_se: float | None
+    source: Literal["computed", "cached"]
+    flops: int | None = None  # for a token; None, as the next: noted by a release that did not know it
+    parameters: int | None = None  # that are kept
+    task_errors: Mapping[str, float] = field(default_factory=dict)  # by task, of those that the job minimises
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRecord(NewCandidate):
+    """The same as it is stored; ``seq`` counts 1, 2, 3, ... within the job."""
+
+    job_id: str
+    seq: int
+    state: Literal["done", "failed"]
+    is_on_front: bool  # no other of the job is as good in all that its front weighs, and better in one
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerRecord:
+    """What a job's report says of its answer, and of the plain choices that it was held against."""
+
+    seq: int | None  # among the job's candidates
+    found: JsonObject
+    plain: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Artifact:
+    """A file of a job: its report, its answer, its pictures."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactInfo:
+    """What there is, without its content."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRecord:
+    """A bearer token, of which only the SHA-256 is stored."""
+
+    id: str
+    name: str  # of the principal
+    scope: Scope
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRecord:
+    """One worker of a running job, as its job process last saw it."""
+
+    id: str
+    job_id: str
+    node: str
+    pid: int
+    device: str
+    cpus: float
+    gpus: float
+    state: Literal["starting", "idle", "busy"]
+    task: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """What ``prune`` removed, or would remove."""
+
+    evaluations: int
+    samples: int
+    bytes: int  # of their values
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheStatistics:
+    """How much the store holds: numbers by state, and the bytes of what was measured."""
+
+    evaluations: Mapping[str, int]
+    samples: Mapping[str, int]
+    jobs: Mapping[str, int]
+    evaluation_bytes: int
+    sample_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord(EvaluationKey):
+    """One evaluation as it stands; ``values`` once it is done."""
+
+    state: Literal["in_flight", "released", "done", "failed"]
+    owner: str  # who made it, or makes it
+    attempt: int
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    values: Values | None
+    jobs: tuple[str, ...]  # the ids of those that asked for it

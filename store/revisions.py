@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from spaces.errors import InputError
+from store.tables import METADATA
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x6C617972  # "layr": any number, so long as every process takes the same
@@ -36,8 +38,10 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine) -> str | None:
     """Run the migrations that the database lacks, in one transaction that other processes wait for.
+
+    The revision it was at before; None where it held no tables.
 
     Raises:
         InputError: the database is at a revision that this installation does not know.
@@ -45,12 +49,39 @@ def upgrade(engine: Engine) -> None:
     newest = newest_revision()
     with engine.connect().execution_options(read_only=True) as connection:
         if current_revision(connection) == newest:
-            return
+            return newest
     with _ALEMBIC_LOCK, engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-        _refuse_unknown(current_revision(connection), newest, engine)
+        found = current_revision(connection)
+        _refuse_unknown(found, newest, engine)
         command.upgrade(alembic_config(connection), "head")
+    return found
+
+
+def require_newest(engine: Engine) -> str:
+    """The revision of a database, which is refused where its tables are not those of this installation.
+
+    Raises:
+        InputError: it is at an older revision, at one that is not known here, or holds no tables.
+    """
+    newest = newest_revision()
+    with engine.connect().execution_options(read_only=True) as connection:
+        current = current_revision(connection)
+    _refuse_unknown(current, newest, engine)
+    if current != newest:
+        url = engine.url.render_as_string()
+        raise InputError(
+            f"the store {url} {f'is at revision {current!r}' if current else 'holds no tables'}, and this Layerpress "
+            f"needs revision {newest!r}; run: layerpress db upgrade --store {url}"
+        )
+    return str(current)
+
+
+def differences(connection: Connection) -> list[str]:
+    """Where the tables of a database at the newest revision are not those that this installation declares."""
+    found = compare_metadata(MigrationContext.configure(connection), METADATA)
+    return [f"its tables are not as they should be: {change}" for change in found]
 
 
 def _refuse_unknown(current: str | None, newest: str | None, engine: Engine) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from store.answers import Answers
+from store.artifacts import Artifacts
+from store.candidates import Candidates
 from store.evaluations import EVALUATIONS, Evaluations
+from store.events import Events
 from store.jobs import Jobs
 from store.leases import MAX_ATTEMPTS
+from store.maintenance import Maintenance
+from store.queue import Queue
+from store.running import Running
 from store.samples import SAMPLES, Samples
+from store.tokens import Tokens
+from store.workers import Workers
 
 LEASED = (EVALUATIONS, SAMPLES)  # every transaction on several of them goes in this order
 
 
-class Store(Evaluations, Samples, Jobs):
-    """Evaluations, samples, jobs and events in SQLite or PostgreSQL; every method is one transaction.
+class Store(
+    Evaluations, Samples, Jobs, Queue, Running, Events, Candidates, Answers, Artifacts, Workers, Tokens, Maintenance
+):
+    """The cache and the jobs, in SQLite or PostgreSQL; every method is one transaction.
 
     ``with Store.open(url) as store: ...`` closes it at the end. A database that fails midway raises
-    ``spaces.errors.JobError``, and what was finished before stays.
+    ``spaces.errors.JobError``, and ``UnreachableError`` where it does not answer; what was finished before stays.
     """
 
     def holders(self) -> set[str]:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "search": {"store", "evaluators", "compressors", "spaces"},
     "exporters": {"evaluators", "compressors", "spaces"},
     "service": {"exporters", "search", "store", "evaluators", "compressors", "spaces"},
+    "dashboards": set(),
     "benchmarks": {"service", "exporters", "search", "store", "evaluators", "compressors", "spaces"},
 }
 NUMERICS = ("spaces", "compressors", "evaluators")

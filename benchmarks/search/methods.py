@@ -35,11 +35,12 @@ RANDOM_STAGES = [
     {"tokens": 1024, "survivors": 75},
     {"tokens": 4096, "survivors": 1},
 ]
-TRUST_REGION: Settings = {"name": "trust-region"}
-# an eighth or a sixteenth of its usual tokens, as EvoPress' are scaled: it reads a hundred thousand or two here
+# nobody watches a race: new parents are not measured as answers are while it searches
+TRUST_REGION: Settings = {"name": "trust-region", "measure_parents": False}
+# a quarter or an eighth of its usual tokens, as EvoPress' are scaled: it reads a hundred thousand or two here
 TRUST_REGION_DROPS: Settings = {
     **TRUST_REGION,
-    "score": {"name": "measured-kl", "tokens": 128},
+    "score": {"name": "measured-kl", "tokens": 512},
     "doubt": {"scale": 0.3, "unit": 0.5, "option": 0.0, "together": 0.3},  # drops add up less well than bits
     "rounds": 64,
     "patience": 8,

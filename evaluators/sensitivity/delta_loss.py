@@ -19,7 +19,7 @@ from evaluators.sensitivity.gradients import WeightedModel
 from evaluators.statistic import Entry, Passes, Samples
 from spaces.configuration import Configuration
 from spaces.errors import JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ class DeltaLossSums:
                     )
         return {"sums": sums}
 
-    def _by_option(self) -> Mapping[Quantize, list[int]]:
+    def _by_option(self) -> Mapping[Banked, list[int]]:
         """The places in ``changes`` of each option."""
-        places: dict[Quantize, list[int]] = defaultdict(list)
+        places: dict[Banked, list[int]] = defaultdict(list)
         for place, (_, option) in enumerate(self.changes):
             places[option].append(place)
         return places

@@ -18,7 +18,7 @@ from evaluators.sensitivity.deltas import widened
 from evaluators.statistic import Entry, Passes, Samples
 from spaces.configuration import Configuration
 from spaces.errors import JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 MEMORY_BYTES = 1 << 30  # of shifts held at once; a single sequence's are held whatever they take
 SHIFT_BYTES = 4  # float32: 6e-8 of a shift, far below what the forward pass itself rounds
@@ -65,7 +65,7 @@ class LogitShifts:
 
     def entries(self) -> tuple[Entry, ...]:
         options = (each for configuration in (self.base, *self.moves) for each in configuration.options)
-        return tuple(dict.fromkeys((name, option) for name, option in options if isinstance(option, Quantize)))
+        return tuple(dict.fromkeys((name, option) for name, option in options if isinstance(option, Banked)))
 
     def passes(self, length: int) -> Passes:
         return Passes(forward_tokens=length) * (self.sequences_per_sample * len(self.forwards()))

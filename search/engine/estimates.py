@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from evaluators.statistic import Passes, Samples, Statistic, contents
 from search.engine.evaluations import Context, hashed
 from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
 from search.engine.ledger import sampled
-from search.engine.pool import Pool, Task
+from search.engine.pool import PATIENT_ATTEMPTS, Pool, Task
 from search.strategy import Estimate
 from spaces.errors import JobError
-from store.records import Busy, Done, Failed, Leased, SampleKey, SampleValues
+from store.records import Done, Failed, Leased, SampleKey, SampleValues
 from store.store import Store
 
 PIECES_PER_WORKER = 4  # so that no worker waits long for the last one, and progress shows
@@ -38,8 +37,15 @@ class SampleCounts:
 class Estimates:
     """Computes samples, each once: in this store, and by one worker at a time."""
 
-    def __init__(self, store: Store, pool: Pool, on_tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pool: Pool,
+        on_tick: Callable[[], None] = lambda: None,
+        on_subjects: Callable[[Collection[str]], None] = lambda subjects: None,
+    ) -> None:
         self.counts = SampleCounts()
+        self._on_subjects = on_subjects
         self.tokens_done = 0  # within the current call, for the time left
         self._store = store
         self._pool = pool
@@ -52,9 +58,11 @@ class Estimates:
 
         Raises:
             InputError, JobError: the statistic cannot be computed; the samples that could be are kept.
+            Halted: as ``Pool.run``; what was computed is kept, and leases are given back.
         """
         self.tokens_done = 0
         keys = sample_keys(estimate, context)
+        self._on_subjects({key.subject for key in keys})
         found: dict[str, Arrays] = {}
         while waiting := [key for key in keys if key.key not in found]:
             claims = self._store.claim_samples(waiting, self._owner, LEASE_S)
@@ -68,23 +76,35 @@ class Estimates:
                         raise JobError(_failure(estimate.statistic, claim.error))
                 mine = [(key, leased[key.key]) for key in waiting if key.key in leased]
                 found |= self._compute(mine, estimate.statistic, context)
-            if any(isinstance(claim, Busy) for claim in claims.values()):
-                Event().wait(BUSY_POLL_S)  # another process computes it: its result will be ours
-                self._on_tick()
+            if any(key.key not in found for key in keys):
+                self._rest()
         return stacked([found[key.key] for key in keys])
+
+    def _rest(self) -> None:
+        """What is not found by now another process computes, or no worker of ours may: nobody waits for our leases."""
+        self._pool.rest(BUSY_POLL_S)
+        self._on_tick()
+        while not self._pool.num_workers:
+            self._pool.rest(BUSY_POLL_S)
+            self._on_tick()
 
     def _compute(
         self, mine: Sequence[tuple[SampleKey, int]], statistic: Statistic, context: Context
     ) -> dict[str, Arrays]:
         """Compute what is leased to this process."""
-        pieces = cut_runs([key.number for key, _ in mine], self._pool.num_workers * PIECES_PER_WORKER)
+        num_workers = max(1, self._pool.num_workers)
+        pieces = cut_runs([key.number for key, _ in mine], num_workers * PIECES_PER_WORKER)
         leased = {key.number: (key, attempt) for key, attempt in mine}
         tasks = [
-            Task(method="estimate", arguments=(statistic, context.text, context.dense, start, stop))
+            Task(
+                method="estimate",
+                arguments=(statistic, context.text, context.dense, start, stop),
+                max_attempts=PATIENT_ATTEMPTS,
+            )
             for start, stop in pieces
         ]
         done: dict[str, Arrays] = {}
-        for finished in self._pool.run(tasks):
+        for finished in self._pool.run(tasks, waits=False):
             if finished is not None:
                 start, stop = pieces[finished.index]
                 held = [leased[number] for number in range(start, stop)]

@@ -6,12 +6,11 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
-from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +25,8 @@ from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Text
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
-from spaces.option import DROP, Quantize
-from store.records import Busy, Done, EvaluationKey, Failed, Leased, Values
+from spaces.option import DROP, Banked
+from store.records import Done, EvaluationKey, Failed, Leased, Values
 from store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -91,9 +90,17 @@ class _UnderWay:
 class Evaluations:
     """Measures candidates, each once: in this batch, in this store, and by one worker at a time."""
 
-    def __init__(self, store: Store, pool: Pool, on_tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pool: Pool,
+        on_tick: Callable[[], None] = lambda: None,
+        on_subjects: Callable[[Collection[str]], None] = lambda subjects: None,
+    ) -> None:
         self.counts = Counts()
         self.tokens_done = 0  # within the current call, for the time left
+        self.fresh: set[Configuration] = set()  # what the current call computed, rather than find it in the store
+        self._on_subjects = on_subjects
         self._store = store
         self._pool = pool
         self._on_tick = on_tick
@@ -107,10 +114,12 @@ class Evaluations:
 
         Raises:
             InputError: the stream does not have these sequences.
+            Halted: as ``Pool.run``; what was measured whole is kept, and leases are given back.
         """
-        self.tokens_done = 0
+        self.tokens_done, self.fresh = 0, set()
         distinct = dict.fromkeys(candidates)
         keys = {candidate: evaluation_key(candidate, num_sequences, context, first) for candidate in distinct}
+        self._on_subjects({key.subject for key in keys.values()})
         found: dict[str, Measurement] = {}
         waiting = {key.key: (candidate, key) for candidate, key in keys.items()}
         is_first = True
@@ -128,11 +137,18 @@ class Evaluations:
                 mine = [_Mine(*waiting[key], attempt) for key, attempt in leased.items()]
                 found |= self._compute(mine, range(first, first + num_sequences), context)
             waiting = {key: pair for key, pair in waiting.items() if key not in found}
-            if any(isinstance(claim, Busy) for claim in claims.values()) and waiting:
-                Event().wait(BUSY_POLL_S)  # another process measures it: its result will be ours
-                self._on_tick()
+            if waiting:
+                self._rest()
             is_first = False
         return [found[keys[candidate].key] for candidate in candidates]
+
+    def _rest(self) -> None:
+        """What is not found by now another process measures, or no worker of ours may: nobody waits for our leases."""
+        self._pool.rest(BUSY_POLL_S)
+        self._on_tick()
+        while not self._pool.num_workers:
+            self._pool.rest(BUSY_POLL_S)
+            self._on_tick()
 
     def _compute(self, mine: Sequence[_Mine], wanted: range, context: Context) -> dict[str, Measurement]:
         """Measure what is leased to this process; only the sequences that no shorter evaluation has read yet."""
@@ -142,11 +158,12 @@ class Evaluations:
         begun = time.perf_counter()
         under_way = [_UnderWay(mine=each, known=known[each.key.key], wanted=wanted, begun=begun) for each in ordered]
         batch = batch_sequences(context.stream.length)
-        pieces = cut([each.start for each in under_way], wanted.stop, batch, self._pool.num_workers)
+        pieces = cut([each.start for each in under_way], wanted.stop, batch, max(1, self._pool.num_workers))
         done: dict[str, Measurement] = {}
         while pieces:
             alone: list[Piece] = []  # of tasks whose worker died: one of the candidates may be the culprit
-            for finished in self._pool.run([_task(piece, ordered, context) for piece in pieces]):
+            whole: list[_UnderWay] = []  # not stored yet
+            for finished in self._pool.run([_task(piece, ordered, context) for piece in pieces], waits=False):
                 if finished is not None:
                     piece = pieces[finished.index]
                     if finished.error is not None and len(piece.numbers) > 1:
@@ -154,7 +171,10 @@ class Evaluations:
                         alone += piece.split()
                     else:
                         self._count(piece, finished, context)
-                        done |= self._take(finished, piece, [under_way[number] for number in piece.numbers])
+                        whole += self._take(finished, piece, [under_way[number] for number in piece.numbers])
+                    if finished.is_last:
+                        done |= self._keep(whole)
+                        whole = []
                 self._leases.beat()
                 self._on_tick()
             pieces = alone
@@ -166,28 +186,31 @@ class Evaluations:
         self.counts.tokens += tokens
         self.counts.computed_tokens += finished.value[1] if finished.error is None else 0.0
 
-    def _take(self, finished: Finished, piece: Piece, measured: Sequence[_UnderWay]) -> dict[str, Measurement]:
-        """Add what a task found to its candidates, and store those that are whole now."""
+    def _take(self, finished: Finished, piece: Piece, measured: Sequence[_UnderWay]) -> list[_UnderWay]:
+        """Add what a task found to its candidates; those that are whole now."""
         if finished.error is None:
             parts: list[Measurement] = finished.value[0]
         else:
             parts = [_broken(piece.stop - piece.start)] * len(measured)
-        whole: dict[str, Measurement] = {}
         for each, part in zip(measured, parts, strict=True):
             if finished.error is not None:
                 self._fail(each.mine, finished.error)
             each.parts[piece.start] = part
-            if each.is_whole:
-                whole[each.mine.key.key] = self._keep(each)
-        return whole
+        return [each for each in measured if each.is_whole]
 
-    def _keep(self, whole: _UnderWay) -> Measurement:
-        """Store a finished evaluation; one that failed in part has failed already, and is only counted."""
-        key, measurement, seconds = whole.mine.key.key, whole.joined(), time.perf_counter() - whole.begun
-        values = Values(kl=measurement.kl, nll=measurement.nll, seconds=seconds)
-        self._store.complete(key, self._owner, whole.mine.attempt, values)
-        self.counts.computed += 1
-        return measurement
+    def _keep(self, whole: Sequence[_UnderWay]) -> dict[str, Measurement]:
+        """Store finished evaluations at once; one that failed in part has failed already, and is only counted."""
+        now, found = time.perf_counter(), {each.mine.key.key: each.joined() for each in whole}
+        values = {
+            (each.mine.key.key, each.mine.attempt): _values(found[each.mine.key.key], now - each.begun)
+            for each in whole
+        }
+        if values:
+            self._store.complete_many(self._owner, values)
+            self._leases.end(found)
+        self.counts.computed += len(whole)
+        self.fresh.update(each.mine.candidate for each in whole)
+        return found
 
     def _fail(self, mine: _Mine, error: str) -> None:
         logger.warning("configuration %s could not be measured: %s", mine.candidate.id, error)
@@ -215,7 +238,7 @@ def evaluation_key(candidate: Configuration, num_sequences: int, context: Contex
     """Content alone: the weights and bank entries that take part, the metric, and the exact tokens."""
     content = {}
     for name, option in candidate.options:
-        if isinstance(option, Quantize):
+        if isinstance(option, Banked):
             content[name] = context.bank.key(name, option)
         elif option == DROP:
             content[name] = option.slug
@@ -242,6 +265,10 @@ def _task(piece: Piece, ordered: Sequence[_Mine], context: Context) -> Task:
     candidates = [ordered[number].candidate for number in piece.numbers]
     arguments = (context.text, context.dense, candidates, piece.start, piece.stop)
     return Task(method="measure_each", arguments=arguments, is_divisible=len(candidates) > 1)
+
+
+def _values(measurement: Measurement, seconds: float) -> Values:
+    return Values(kl=measurement.kl, nll=measurement.nll, seconds=seconds)
 
 
 def _broken(num_sequences: int) -> Measurement:

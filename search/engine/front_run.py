@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from itertools import chain
 
 from evaluators.dense import DenseLogits
-from evaluators.evaluator import Measurement
 from search.baselines import Baseline, baselines
 from search.decision import decide
 from search.engine.answers import drive
+from search.engine.best_known import best_of_each
 from search.engine.plan import Plan
 from search.engine.pool import Pool
 from search.engine.progress import Watch
 from search.engine.run import Run
 from search.engine.session import Session
+from search.engine.steering import FoundKind, Steering
 from search.engine.worker import Text
-from search.front import Bins, non_dominated
+from search.front import Bins
 from search.front_report import AtBudget, FrontOutcome, write_front_verdict
 from search.fronts import planned_front_tokens, search_front
 from search.report import Measured
@@ -29,15 +30,15 @@ from spaces.feasibility import extremes
 from store.store import Store
 
 
-def run_front(plan: Plan, store: Store, watch: Watch) -> FrontOutcome:
+def run_front(plan: Plan, store: Store, watch: Watch, steering: Steering | None = None) -> FrontOutcome:
     """Do what a plan of several budgets says, as far as the store and the bank have not done it already.
 
     Raises:
-        InputError, JobError: as ``run_job``.
+        InputError, JobError, Halted: as ``run_job``.
     """
-    pool = Pool(plan.worker_setup(), plan.spec.workers)
+    pool = Pool(plan.worker_setup(), plan.spec.workers, steering=steering)
     try:
-        return FrontRun(Session(plan, store, pool, watch)).front()
+        return FrontRun(Session(plan, store, pool, watch, steering)).front()
     finally:
         pool.close()
 
@@ -58,7 +59,7 @@ class FrontRun(Run):
         with session.phase("baselines"):
             plain = self._measure_baselines()
         with session.phase("search"):
-            winners = self._search_front()
+            winners = self._unless_stopped(self._search_front, self._best_of_each)
         with session.phase("validation"):
             found, plain = self._validate_front(winners, plain)
         return self._finish_front(found, plain, dense)
@@ -78,6 +79,10 @@ class FrontRun(Run):
                 raise JobError(f"the strategy returned a configuration that breaks the budget ({problem.budget})")
         return [self.space.configure(levels) for levels in answers]
 
+    def _best_of_each(self) -> list[Configuration]:
+        found = best_of_each(self.problems, self.incumbent, self.measured.losses_by_levels(self.objective))
+        return [self.space.configure(levels) for levels in found]
+
     def _validate_front(
         self, winners: Sequence[Configuration], plain: Sequence[Measured]
     ) -> tuple[list[Measured], list[Measured]]:
@@ -89,8 +94,10 @@ class FrontRun(Run):
         }
         found = self._at_full(list(names), list(names.values()), "the answers")
         everything = {measured.configuration: measured for measured in [*found, *plain]}
-        self.measured |= everything  # an answer is shown as one, wherever the search met it first
+        for measured in everything.values():  # an answer is shown as one, wherever the search met it first
+            self.measured.rename(measured.configuration, measured.name)
         validated = self._on_unseen_text(list(everything.values()), "the answers and the plain choices on unseen text")
+        validated = self._on_tasks(validated, self.plan.problem.tasks)
         unseen = {measured.configuration: measured for measured in validated}
         return [unseen[winner] for winner in winners], [unseen[measured.configuration] for measured in plain]
 
@@ -101,18 +108,17 @@ class FrontRun(Run):
         answers = tuple(
             self._decided(problem, measured, plain) for problem, measured in zip(self.problems, found, strict=True)
         )
-        evaluated = tuple(self.measured.values())
-        sizes = [self._stored_bits(each) for each in evaluated]
+        self._herald.tell([at.answer for at in answers], "answer")
         return FrontOutcome(
             space=self.space,
             objective=self.objective,
             limit=self.limit,
             answers=answers,
             baselines=tuple(plain),
-            evaluated=evaluated,
-            front=tuple(non_dominated(sizes, [self._loss(each) for each in evaluated])),
+            evaluated=self.measured,
+            front=self._front(),
             bins=self.bins,
-            verdict=write_front_verdict(self.limit, answers, self.objective),
+            verdict=self._said(write_front_verdict(self.limit, answers, self.objective)),
             facts=self._facts(dense),
         )
 
@@ -131,10 +137,8 @@ class FrontRun(Run):
     def _value(self, problem: Problem) -> str:
         return limit_named(self.limit, problem.budget).written
 
-    def _remember(
-        self, configurations: Sequence[Configuration], measurements: Sequence[Measurement], name: str
-    ) -> None:
-        super()._remember(configurations, measurements, name)
-        for configuration in configurations:
-            measured = self.measured[configuration]
-            self.bins.update(self._stored_bits(measured), self._loss(measured), configuration)
+    def _remember(self, found: Sequence[Measured], kind: FoundKind) -> None:
+        super()._remember(found, kind)
+        for measured in found:
+            size = self.space.measure(self.space.levels(measured.configuration)).stored_bits
+            self.bins.update(size, self._loss(measured), measured.configuration)

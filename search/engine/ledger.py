@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from evaluators.statistic import Shared, Statistic
 from evaluators.trie import route, shares
+from search.digests import Digests
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 
@@ -47,19 +48,21 @@ class Ledger:
     def __init__(self, anatomy: Anatomy) -> None:
         self.total = Asked()
         self._anatomy = anatomy
-        self._read: dict[tuple[str, Configuration], int] = {}  # sequences from the first on, by text
+        self._read: dict[str, Digests] = {}  # by text: sequences from the first on that a configuration read
 
     def evaluations(
         self, configurations: Sequence[Configuration], num_sequences: int, length: int, text: str, first: int = 0
     ) -> Asked:
         """Candidates on ``num_sequences`` sequences of ``length`` tokens; what begins elsewhere is read anew."""
+        read_before = self._read.setdefault(text, Digests())
         starts = {
-            configuration: 0 if first else self._read.get((text, configuration), 0)
+            configuration: 0 if first else read_before.get(configuration.hash) or 0
             for configuration in dict.fromkeys(configurations)
         }
         starts = {configuration: start for configuration, start in starts.items() if start < num_sequences}
         if not first:
-            self._read |= {(text, configuration): num_sequences for configuration in starts}
+            for configuration in starts:
+                read_before.put(configuration.hash, num_sequences)
         edges = sorted({*starts.values(), num_sequences})
         computed = 0.0
         for start, stop in pairwise(edges):

@@ -15,14 +15,14 @@ import psutil
 from evaluators.dense import DenseLogits, commit
 from evaluators.evaluator import batch_sequences
 from search.engine.plan import Plan
-from search.engine.pool import Pool, Task
+from search.engine.pool import PATIENT_ATTEMPTS, Pool, Task
 from search.engine.worker import Text
 from spaces.errors import JobError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 DENSE_PIECE_BATCHES = 4  # batches of one dense-logits task
 
-Entries = Mapping[str, tuple[Quantize, ...]]  # layer name -> the options wanted
+Entries = Mapping[str, tuple[Banked, ...]]  # layer name -> the options wanted
 
 
 class Show(Protocol):
@@ -41,8 +41,11 @@ def build_missing(plan: Plan, entries: Entries, pool: Pool, show: Show) -> None:
     if not missing:
         return
     show(label="calibrating", total=len(missing), unit="entries")
-    shares = _shares(plan, entries, {name for name, _ in missing})
-    tasks = [Task(method="build", arguments=({name: entries[name] for name in share},)) for share in shares]
+    shares = _shares(plan, entries, {name for name, _ in missing}, max(1, pool.num_workers))
+    tasks = [
+        Task(method="build", arguments=({name: entries[name] for name in share},), max_attempts=PATIENT_ATTEMPTS)
+        for share in shares
+    ]
     for finished in pool.run(tasks):
         if finished is not None and finished.error is not None:
             raise JobError(f"the bank could not be built: {finished.error}; finished entries are kept")
@@ -50,7 +53,7 @@ def build_missing(plan: Plan, entries: Entries, pool: Pool, show: Show) -> None:
         show(done=done, label="calibrating" if done == 0 else "quantizing")
 
 
-def _shares(plan: Plan, entries: Entries, missing: set[str]) -> list[list[str]]:
+def _shares(plan: Plan, entries: Entries, missing: set[str], num_workers: int) -> list[list[str]]:
     """The layers of each worker: consecutive blocks, fewer of them the later they come.
 
     Behind quantized blocks, where each block waits for the one before, one worker does it all.
@@ -58,7 +61,7 @@ def _shares(plan: Plan, entries: Entries, missing: set[str]) -> list[list[str]]:
     if plan.propagate is not None:
         return [list(entries)]
     anatomy = plan.problem.space.anatomy
-    bounds = balanced_bounds(len(anatomy.blocks), plan.spec.workers)
+    bounds = balanced_bounds(len(anatomy.blocks), num_workers)
     shares: list[list[str]] = [[] for _ in pairwise(bounds)]
     for name in missing:
         layer = anatomy.find(name)
@@ -99,7 +102,10 @@ def keep_dense(plan: Plan, text: Text, pool: Pool, show: Show) -> DenseLogits:
     draft = folder.with_name(f".{folder.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     DenseLogits.create(draft, plan.layouts[text], num_sequences=stream.num_sequences, length=stream.length)
     pieces = list(_pieces(stream.num_sequences, batch_sequences(stream.length) * DENSE_PIECE_BATCHES))
-    tasks = [Task(method="write_dense", arguments=(text, draft, start, stop)) for start, stop in pieces]
+    tasks = [
+        Task(method="write_dense", arguments=(text, draft, start, stop), max_attempts=PATIENT_ATTEMPTS)
+        for start, stop in pieces
+    ]
     done = 0
     show(label=f"dense logits of the {text} text", done=0, total=stream.num_tokens, unit="tokens")
     try:

@@ -36,13 +36,19 @@ def cut(starts: Sequence[int], stop: int, batch: int, num_workers: int) -> list[
     """
     shared = _same_batches(starts, stop, batch)
     total = sum(len(numbers) * len(bounds) for numbers, bounds in shared)
-    size = min(max(SMALLEST, _ceil(total, num_workers * PIECES_PER_WORKER)), LARGEST, max(1, _ceil(total, num_workers)))
+    size = max(1, _ceil(total, num_workers * _pieces_per_worker(total, num_workers)))
     return [
         Piece(group, steps[0][0], steps[-1][1])
         for numbers, bounds in shared
         for group in _evenly(numbers, size)
         for steps in _runs(bounds, max(1, size // len(group)))
     ]
+
+
+def _pieces_per_worker(total: int, num_workers: int) -> int:
+    """The same number for every worker, so that no one has nothing to do while others are at their last piece."""
+    fewest, most = _ceil(total, num_workers * LARGEST), total // (num_workers * SMALLEST)
+    return max(1, fewest, min(PIECES_PER_WORKER, most))
 
 
 Bounds = tuple[int, int]  # of one batch: first sequence and the one behind its last

@@ -1,25 +1,26 @@
-"""A pool of Ray actors: gives tasks to idle workers, replaces the dead, and retries what they held."""
+"""A pool of workers that grows and shrinks: gives tasks to the idle, retries what the dead held, heeds wishes."""
 
 from __future__ import annotations
 
 import logging
-import os
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
+from search.engine.crew import Crew, Member, last_line
+from search.engine.steering import Halt, Halted, Steering
 from search.engine.worker import Worker, WorkerSetup
 from spaces.errors import JobError, LayerpressError
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 2  # a task that killed two workers is not given to a third
+PATIENT_ATTEMPTS = 5  # for a task that all else needs, and that no candidate is to blame for
+MAX_LOSSES = 8  # nodes that a task may lose, which is not its fault; then it is
 TICK_S = 0.5  # how often the engine hears of nothing, to renew leases and redraw
-# glibc gives large blocks back to the system at once, and every forward pass would have its logits' pages zeroed anew:
-# a worker that keeps them runs a forward pass about a tenth faster on a CPU
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str((2 << 30) - 1)}
-OBJECT_STORE_BYTES = 256 << 20  # results are small: a candidate's per-sequence losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Task:
     is_divisible: bool = (
         False  # whoever asks will try its parts where it fails: that it killed its workers ends nothing
     )
+    max_attempts: int = MAX_ATTEMPTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,148 +42,152 @@ class Finished:
     index: int
     value: Any = None
     error: str | None = None
+    is_last: bool = True  # of those that came at once: whoever keeps them may do that together
+
+
+class _Queue:
+    """The tasks of one run."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.waiting = deque(range(len(tasks)))
+        self.attempts = [0] * len(tasks)
+        self.losses = [0] * len(tasks)
+        self.remaining = len(tasks)
 
 
 class Pool:
     """Starts Ray and its workers when the first task comes; a job that is all cached never starts them."""
 
-    def __init__(self, setup: WorkerSetup, num_workers: int, worker: type[Worker] = Worker) -> None:
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        num_workers: int,
+        worker: type[Worker] = Worker,
+        steering: Steering | None = None,
+    ) -> None:
         self.setup = setup
-        self.worker = worker
-        self.num_workers = num_workers
-        self._idle: list[Any] = []
-        self._busy: dict[Any, tuple[Any, int]] = {}  # Ray's reference -> (actor, task index)
-        self._started_ray = False
+        self.is_stoppable = False  # whether the wish to stop ends what runs now
+        self._asked = num_workers
+        self._steering = steering or Steering()
+        self._crew = Crew(setup, worker)
         self._has_worked = False  # a worker finished something: then a death is the task's fault, not the machine's
+        self._reported_at = 0.0
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Finished | None]:
+    @property
+    def num_workers(self) -> int:
+        """How many may work now."""
+        return self._asked if self._steering.num_workers is None else max(0, self._steering.num_workers())
+
+    def run(self, tasks: Sequence[Task], *, waits: bool = True) -> Iterator[Finished | None]:
         """Yield each task's result as it comes, and None at least every half second.
 
-        Leaving the iteration early drops what is queued; what runs is waited for by nobody.
+        Leaving the iteration early drops what is queued; what runs is waited for by nobody. Where no worker may work
+        it waits until one may, or, unless it ``waits``, ends with tasks undone once what is in flight has finished.
 
         Raises:
+            Halted: somebody wished it; for all wishes but to cancel what was in flight was yielded before.
             LayerpressError: a task raised one, in the words that it was raised with.
             JobError: a task failed in an unforeseen way, workers die at once, or Ray did not start.
         """
-        import ray
-
-        if not tasks:
-            return
-        self._start(len(tasks))
-        waiting = deque(range(len(tasks)))
-        attempts = [0] * len(tasks)
-        remaining = len(tasks)
+        queue = _Queue(tasks)
         try:
-            self._assign(waiting, tasks)
-            while remaining:
-                done, _ = ray.wait(list(self._busy), num_returns=1, timeout=TICK_S)
-                finished = [self._collect(reference, tasks, attempts, waiting) for reference in done]
-                self._assign(waiting, tasks)  # before anyone looks at the results: no worker waits for that
-                remaining -= sum(each is not None for each in finished)
-                yield from finished or [None]
+            while queue.remaining:
+                halt = self._halt()
+                if halt == "cancel" or (halt is not None and not self._crew.is_busy):
+                    raise Halted(halt)
+                if not waits and not self.num_workers and not self._crew.is_busy:
+                    return
+                if halt is None:
+                    self._assign(queue)
+                came = [self._collect(member, queue) for member in self._crew.wait(TICK_S)]
+                if came and self._halt() is None:
+                    self._assign(queue)  # before anyone looks at the results: no worker waits for that
+                self._report()
+                finished = [each for each in came if each is not None]
+                queue.remaining -= len(finished)
+                yield from [replace(each, is_last=False) for each in finished[:-1]]
+                yield finished[-1] if finished else None
         finally:
-            if self._busy:
-                self._discard_workers()
+            if self._crew.is_busy:
+                self._crew.dismiss()
+
+    def check_wish(self) -> None:
+        """Raise ``Halted`` where the job is to pause or to be cancelled, whatever it is at."""
+        halt = self._halt()
+        if halt in ("pause", "cancel"):
+            raise Halted(halt)
+
+    def rest(self, seconds: float) -> None:
+        """Wait for others; raises ``Halted`` as ``run`` does."""
+        halt = self._halt()
+        if halt is not None:
+            raise Halted(halt)
+        self._crew.fit(self.num_workers, 0)
+        self._report()
+        Event().wait(seconds)
 
     def close(self) -> None:
         """End the workers, and Ray if this pool started it."""
-        if not self._started_ray and not self._idle and not self._busy:
-            return
+        self._crew.close()
+        self._steering.workers([])
+
+    def _halt(self) -> Halt | None:
+        wish = self._steering.wish()
+        return None if wish == "run" or (wish == "stop" and not self.is_stoppable) else wish
+
+    def _assign(self, queue: _Queue) -> None:
+        """Fit the crew to what it may be, and give the idle something to do."""
+        self._crew.fit(self.num_workers, len(queue.waiting))
+        for member in self._crew.idle():
+            if not queue.waiting:
+                return
+            index = queue.waiting.popleft()
+            task = queue.tasks[index]
+            self._crew.give(member, index, task.method, task.arguments)
+
+    def _collect(self, member: Member, queue: _Queue) -> Finished | None:
+        """What a worker brings; None when it died and its task goes back in the queue."""
         import ray
+        from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError, RayTaskError
 
-        self._discard_workers()
-        if self._started_ray:
-            ray.shutdown()
-            self._started_ray = False
-
-    def _start(self, num_tasks: int) -> None:
-        self._started_ray = start_ray(self.num_workers) or self._started_ray
-        for _ in range(min(self.num_workers, num_tasks) - len(self._idle) - len(self._busy)):
-            self._idle.append(self._new_worker())
-
-    def _new_worker(self) -> Any:
-        import ray
-
-        gpus = 1 if self.setup.device == "cuda" else 0
-        options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "runtime_env": {"env_vars": KEEP_MEMORY}}
-        return ray.remote(self.worker).options(**options).remote(self.setup)
-
-    def _assign(self, waiting: deque[int], tasks: Sequence[Task]) -> None:
-        while waiting and self._idle:
-            index = waiting.popleft()
-            worker = self._idle.pop()
-            task = tasks[index]
-            self._busy[getattr(worker, task.method).remote(*task.arguments)] = (worker, index)
-
-    def _collect(
-        self, reference: Any, tasks: Sequence[Task], attempts: list[int], waiting: deque[int]
-    ) -> Finished | None:
-        """The result behind a reference; None when its worker died and the task goes back in the queue."""
-        import ray
-        from ray.exceptions import RayActorError, RayTaskError
-
-        worker, index = self._busy.pop(reference)
+        index = member.index
         try:
-            value = ray.get(reference)
-        except RayActorError as error:
-            self._idle.append(self._new_worker())
-            attempts[index] += 1
-            if tasks[index].is_divisible:
-                return Finished(index=index, error=f"a worker died on it: {_last_line(error)}")
-            if attempts[index] >= MAX_ATTEMPTS and not self._has_worked:
-                raise JobError(f"workers die before they finish anything: {_last_line(error)}") from error
-            if attempts[index] >= MAX_ATTEMPTS:
-                return Finished(
-                    index=index, error=f"{attempts[index]} workers died on it; the last: {_last_line(error)}"
-                )
-            logger.warning("a worker died, its task is given to another: %s", _last_line(error))
-            waiting.appendleft(index)
-            return None
+            value = ray.get(member.reference)
         except RayTaskError as error:
-            self._idle.append(worker)
-            cause = error.cause
-            if isinstance(cause, LayerpressError):
-                raise type(cause)(*cause.args) from error
+            self._crew.free(member)
+            if isinstance(error.cause, LayerpressError):
+                raise type(error.cause)(*error.cause.args) from error
             raise JobError(f"a worker failed in an unforeseen way: {error}") from error
-        self._idle.append(worker)
+        except (ActorDiedError, ActorUnavailableError, OutOfMemoryError) as error:
+            return self._died(member, index, error, queue)
+        except RayError as error:
+            raise JobError(f"the Ray cluster failed: {last_line(error)}; what was finished is kept") from error
+        self._crew.free(member)
         self._has_worked = True
         return Finished(index=index, value=value)
 
-    def _discard_workers(self) -> None:
-        """End every worker: what they compute is wanted no more."""
-        import ray
+    def _died(self, member: Member, index: int, error: Exception, queue: _Queue) -> Finished | None:
+        """A worker died over a task: it goes to another, unless it seems to be what kills them."""
+        task, reason = queue.tasks[index], last_line(error)
+        is_lost = self._crew.lose(member, error) and queue.losses[index] < MAX_LOSSES
+        queue.losses[index] += is_lost
+        queue.attempts[index] += not is_lost
+        if not is_lost and task.is_divisible:
+            return Finished(index=index, error=f"a worker died on it: {reason}")
+        if queue.attempts[index] >= task.max_attempts:
+            if not self._has_worked:
+                raise JobError(f"workers die before they finish anything: {reason}") from error
+            return Finished(index=index, error=f"{queue.attempts[index]} workers died on it; the last: {reason}")
+        logger.warning("a worker died, its task is given to another: %s", reason)
+        if self._has_worked:
+            queue.waiting.appendleft(index)
+        else:
+            queue.waiting.append(index)  # others first: whether they die as well tells whose fault it is
+        return None
 
-        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
-            ray.kill(worker)
-        self._idle, self._busy = [], {}
-
-
-def start_ray(num_cpus: int) -> bool:
-    """Start Ray on this machine unless it runs already; whether it was started here.
-
-    Raises:
-        JobError: it did not start.
-    """
-    import ray
-
-    if ray.is_initialized():
-        return False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: the work itself would yield to all else
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray 2.60 asks for in a warning
-    try:
-        ray.init(
-            num_cpus=max(num_cpus, os.cpu_count() or 1),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise JobError(f"Ray did not start: {error}; see `layerpress doctor`") from error
-    return True
-
-
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._reported_at >= TICK_S:
+            self._reported_at = now
+            self._steering.workers(self._crew.states())

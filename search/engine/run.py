@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from evaluators.dense import DenseLogits
 from evaluators.evaluator import Measurement
@@ -12,32 +14,41 @@ from evaluators.statistic import Samples
 from search.baselines import Baseline, baselines
 from search.decision import decide
 from search.engine.answers import drive
+from search.engine.best_known import best_known
+from search.engine.herald import Herald
 from search.engine.materials import Entries
 from search.engine.plan import Plan
 from search.engine.pool import Pool
 from search.engine.progress import Watch
 from search.engine.session import Session
+from search.engine.steering import FoundKind, Halted, Steering
 from search.engine.worker import Text
-from search.front import non_dominated
+from search.findings import Findings
 from search.report import Measured, Objective, Outcome, losses, shown
+from search.sampling.objectives import objectives_asked, tasks_among, weighed_beside
 from search.settings import name_of
-from search.strategy import Ask, Estimate, Losses, Question
+from search.strategy import Ask, Estimate, Losses, Question, whole_task
 from search.sweep import sweep
 from spaces.configuration import Configuration
 from spaces.errors import JobError
-from spaces.option import Quantize
+from spaces.option import Banked
+from spaces.space import Levels
 from store.store import Store
 
+T = TypeVar("T")
+STOPPED = "Stopped before the search was done."
 
-def run_job(plan: Plan, store: Store, watch: Watch) -> Outcome:
+
+def run_job(plan: Plan, store: Store, watch: Watch, steering: Steering | None = None) -> Outcome:
     """Do what the plan says, as far as the store and the bank have not done it already.
 
     Raises:
         InputError, JobError: what went wrong, in one sentence; what was finished is kept, and the next run goes on.
+        Halted: whoever steers wished the job to pause or to be cancelled.
     """
-    pool = Pool(plan.worker_setup(), plan.spec.workers)
+    pool = Pool(plan.worker_setup(), plan.spec.workers, steering=steering)
     try:
-        return Run(Session(plan, store, pool, watch)).outcome()
+        return Run(Session(plan, store, pool, watch, steering)).outcome()
     finally:
         pool.close()
 
@@ -48,7 +59,7 @@ def evaluate_configuration(plan: Plan, store: Store, watch: Watch, configuration
     Raises:
         InputError, JobError: as ``run_job``.
     """
-    entries: Entries = {layer: (option,) for layer, option in configuration.options if isinstance(option, Quantize)}
+    entries: Entries = {layer: (option,) for layer, option in configuration.options if isinstance(option, Banked)}
     if plan.propagate is not None:  # then what one block is built from depends on all before it
         entries = plan.entries()
     pool = Pool(plan.worker_setup(), plan.spec.workers)
@@ -70,11 +81,17 @@ class Run:
         self.plan: Plan = session.plan
         self.space = self.plan.problem.space
         self.objective: Objective = self.plan.spec.objective
-        self.measured: dict[Configuration, Measured] = {}  # at the highest fidelity
+        objectives = objectives_asked(self.plan.spec.strategy)
+        self.measured = Findings(self.space, weighed_beside(objectives))  # at the highest fidelity
+        self._minimised = tasks_among(objectives)
+        self._best = np.inf  # loss of what was measured and fits
+        self.stopped = False  # the search, before it was done
+        self.incumbent: Levels | None = None  # what the strategy would answer now, if it says so
         self.asked_tokens = 0  # by the strategy, whether they were cached or not
         self.asked_computed_tokens = 0.0  # of them, as one fresh worker computes each question
         tokens = fidelity_tokens or self.plan.strategy.fidelity(self.plan.problem)
         self.fidelity = self.plan.streams["calibration"].sequences_for(tokens)
+        self._herald = Herald(self.measured, self.space, self.objective, session.steering.found)
 
     def outcome(self) -> Outcome:
         """The whole job."""
@@ -83,8 +100,9 @@ class Run:
         with session.phase("baselines"):
             plain = self._measure_baselines()
         with session.phase("search"):
-            winner = self._search()
-            self._sweep()
+            winner = self._unless_stopped(self._search, self._best_known)
+            if not self.stopped:
+                self._unless_stopped(self._sweep, lambda: None)
         with session.phase("validation"):
             found, plain = self._validate(winner, plain)
         return self._finish(found, plain, dense)
@@ -97,13 +115,20 @@ class Run:
                 self.session.measure([configuration], stream.num_sequences, text)[0]
                 for text, stream in self.plan.streams.items()
             ]
-        answer = Measured(name=name, configuration=configuration, calibration=measured[0], validation=measured[1])
+            errors = self._task_errors(configuration, self.plan.problem.tasks)
+        answer = Measured(
+            name=name,
+            configuration=configuration,
+            calibration=measured[0],
+            validation=measured[1],
+            task_errors=errors,
+        )
         return self._finish(answer, [], dense)
 
     def _measure_baselines(self) -> list[Measured]:
         found = self._plain_choices()
         configurations = [self.space.configure(baseline.levels) for baseline in found]
-        plain = self._at_full(configurations, [baseline.name for baseline in found], "plain choices")
+        plain = self._at_full(configurations, [baseline.name for baseline in found], "plain choices", "plain")
         best = min((self._loss(measured) for measured in plain), default=None)
         self.session.show(uniform=None if best is None else shown(best, self.objective))
         return plain
@@ -120,6 +145,20 @@ class Run:
             raise JobError(f"the strategy returned a configuration that breaks the budget ({problem.budget})")
         return self.space.configure(levels)
 
+    def _unless_stopped(self, search: Callable[[], T], otherwise: Callable[[], T]) -> T:
+        """What the search finds; ``otherwise`` where whoever steers stops it."""
+        try:
+            return search()
+        except Halted as halted:
+            if halted.wish != "stop":
+                raise
+        self.stopped = True
+        return otherwise()
+
+    def _best_known(self) -> Configuration:
+        known = self.measured.losses_by_levels(self.objective)
+        return self.space.configure(best_known(self.plan.problem, self.incumbent, known))
+
     def answer(self, question: Question) -> Losses | Samples:
         """By the store or the workers."""
         self.session.show(label=question.label)
@@ -131,11 +170,15 @@ class Run:
         return answer
 
     def _losses(self, ask: Ask) -> Losses:
+        if ask.incumbent is not None:
+            self.incumbent = ask.incumbent
         sequences = self.plan.streams["calibration"].sequences_for(ask.tokens)
         configurations = [self.space.configure(levels) for levels in ask.candidates]
         measurements = self.session.measure(configurations, sequences, "calibration", ask.first)
         if sequences == self.fidelity and ask.first == 0:
-            self._remember(configurations, measurements, f"{name_of(self.plan.spec.strategy)}, {ask.label}")
+            name = f"{name_of(self.plan.spec.strategy)}, {ask.label}"
+            found = _named([name] * len(configurations), configurations, measurements)
+            self._remember(self._on_tasks(found, self._minimised), "candidate")
         return [losses(measurement, self.objective) for measurement in measurements]
 
     def _sweep(self) -> None:
@@ -150,6 +193,7 @@ class Run:
         """The strategy's answer and the plain choices, measured on text that the search never read."""
         found = self._at_full([winner], [name_of(self.plan.spec.strategy)], "the answer")[0]
         validated = self._on_unseen_text([found, *plain], "the answer and the plain choices on unseen text")
+        validated = self._on_tasks(validated, self.plan.problem.tasks)
         return validated[0], validated[1:]
 
     def _on_unseen_text(self, everything: Sequence[Measured], label: str) -> list[Measured]:
@@ -163,22 +207,40 @@ class Run:
             for measured, measurement in zip(everything, measurements, strict=True)
         ]
 
+    def _on_tasks(self, everything: Sequence[Measured], names: Collection[str]) -> list[Measured]:
+        return [
+            replace(measured, task_errors=self._task_errors(measured.configuration, names)) for measured in everything
+        ]
+
+    def _task_errors(self, configuration: Configuration, names: Collection[str]) -> dict[str, np.ndarray]:
+        """The errors on some of the job's tasks, of each document; measured once for all jobs."""
+        tasks = self.plan.problem.tasks
+        samples = {
+            name: self.session.sample(whole_task(tasks[name], configuration, name), is_asked=False) for name in names
+        }
+        return {name: tasks[name].errors(each) for name, each in samples.items()}
+
     def _finish(self, found: Measured, plain: list[Measured], dense: dict[Text, DenseLogits]) -> Outcome:
         """Never worse than the plain choice (promise 4): what was found is the answer only if it beats them all."""
         answer, verdict = decide(found, plain, self.objective, space=self.space, max_loss=self.plan.problem.max_loss)
-        evaluated = tuple(self.measured.values())
-        sizes = [self._stored_bits(each) for each in evaluated]
+        self._herald.tell([answer], "answer")
         return Outcome(
             space=self.space,
             objective=self.objective,
             answer=answer,
             found=found,
             baselines=tuple(plain),
-            evaluated=evaluated,
-            front=tuple(non_dominated(sizes, [self._loss(each) for each in evaluated])),
-            verdict=verdict,
+            evaluated=self.measured,
+            front=self._front(),
+            verdict=self._said(verdict),
             facts=self._facts(dense),
         )
+
+    def _front(self) -> tuple[int, ...]:
+        return tuple(self.measured.front(self.objective))
+
+    def _said(self, verdict: str) -> str:
+        return f"{STOPPED} {verdict}" if self.stopped else verdict
 
     def _facts(self, dense: dict[Text, DenseLogits]) -> dict[str, Any]:
         counts, samples = self.session.evaluations.counts, self.session.estimates.counts
@@ -203,35 +265,42 @@ class Run:
             },
             "asked_tokens": self.asked_tokens,
             "asked_computed_tokens": round(self.asked_computed_tokens),
+            "stopped": self.stopped,
             "seconds": self.session.seconds,
         }
 
-    def _at_full(self, configurations: list[Configuration], names: list[str], label: str) -> list[Measured]:
+    def _at_full(
+        self, configurations: list[Configuration], names: list[str], label: str, kind: FoundKind = "candidate"
+    ) -> list[Measured]:
         """Measured on the calibration text at the highest fidelity, and remembered for the front."""
         tokens = len(configurations) * self.fidelity * self.plan.streams["calibration"].length
         self.session.show(label=label, done=0, total=tokens, unit="tokens")
         measurements = self.session.measure(configurations, self.fidelity, "calibration")
-        for configuration, measurement, name in zip(configurations, measurements, names, strict=True):
-            self._remember([configuration], [measurement], name)
-        return [
-            Measured(name=name, configuration=configuration, calibration=measurement)
-            for name, configuration, measurement in zip(names, configurations, measurements, strict=True)
-        ]
+        found = self._on_tasks(_named(names, configurations, measurements), self._minimised)
+        self._remember(found, kind)
+        return found
 
-    def _remember(
-        self, configurations: Sequence[Configuration], measurements: Sequence[Measurement], name: str
-    ) -> None:
-        for configuration, measurement in zip(configurations, measurements, strict=True):
-            measured = Measured(name=name, configuration=configuration, calibration=measurement)
-            self.measured.setdefault(configuration, measured)
-        fitting = [self._loss(each) for each in self.measured.values() if self._holds(each.configuration)]
-        self.session.show(best=shown(min(fitting), self.objective) if fitting else None)
+    def _remember(self, found: Sequence[Measured], kind: FoundKind) -> None:
+        """What was measured by the session's latest call."""
+        fresh = self.session.evaluations.fresh
+        news = [each for each in found if self.measured.add(each, is_computed=each.configuration in fresh)]
+        for measured in news:
+            if self._holds(measured.configuration):
+                self._best = min(self._best, self._loss(measured))
+        self._herald.tell(news, kind)
+        self.session.show(best=shown(self._best, self.objective) if self._best < np.inf else None)
 
     def _holds(self, configuration: Configuration) -> bool:
         return self.plan.problem.holds(self.space.levels(configuration))
 
-    def _stored_bits(self, measured: Measured) -> int:
-        return self.space.measure(self.space.levels(measured.configuration)).stored_bits
-
     def _loss(self, measured: Measured) -> float:
         return float(losses(measured.calibration, self.objective).mean())
+
+
+def _named(
+    names: Sequence[str], configurations: Sequence[Configuration], measurements: Sequence[Measurement]
+) -> list[Measured]:
+    return [
+        Measured(name=name, configuration=configuration, calibration=measurement)
+        for name, configuration, measurement in zip(names, configurations, measurements, strict=True)
+    ]

@@ -39,6 +39,11 @@ class Windows:
         rest = yield from self._part(candidates, wanted - before, label, incumbent)
         return [np.concatenate(both) for both in zip(losses, rest, strict=True)]
 
+    def ask_beginning(self, candidate: Levels, tokens: int, label: str) -> Asking[Losses]:
+        """Its losses on the beginning of the stream, as answers are measured; the next window stays where it is."""
+        self.tokens += tokens
+        return (yield from measured((candidate,), tokens, label, incumbent=candidate))
+
     def _part(self, candidates: Sequence[Levels], count: int, label: str, incumbent: Levels) -> Asking[Losses]:
         first, tokens = self.position, self.problem.tokens(count * self.problem.sequence_length)
         self.position = (first + count) % self.total

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from search.strategy import Problem
-from spaces.option import DROP, Option, Quantize
+from spaces.option import DROP, Banked, Option
 from spaces.space import Levels
 
 Kind = Literal["ridge", "rbf"]
@@ -37,7 +37,7 @@ class Features:
         space = problem.space
 
         def error(layer: str, option: Option) -> float:
-            if isinstance(option, Quantize):
+            if isinstance(option, Banked):
                 return problem.errors(layer, option).output
             return DROPPED_ERROR if option == DROP else 0.0
 

@@ -12,11 +12,11 @@ from optuna.trial import Trial
 
 from search.sampling.fitting import fitted, unseen
 from search.sampling.ladder import Ladder, check_rungs, climb_tokens
-from search.sampling.objectives import check_objectives, values_of
+from search.sampling.objectives import check_objectives, tasks_among, values_of
 from search.sampling.rules import Rules
 from search.sampling.starts import plain_starts
 from search.sampling.trials import Trials, make_pruner, quiet, sampler_seed
-from search.strategy import Asking, Problem, Search, check_budget_alone
+from search.strategy import Asking, Problem, Search, check_budget_alone, errors_on
 from spaces.errors import InputError
 from spaces.space import Levels
 
@@ -83,6 +83,11 @@ class Sampled(ABC):
         return problem.tokens(self.rungs[-1])
 
     def planned_tokens(self, problem: Problem) -> int:
+        minimised = tasks_among(self.objectives)
+        on_tasks = sum(task.requests.num_tokens for name, task in problem.tasks.items() if name in minimised)
+        return self._planned_losses(problem) + self.trials * on_tasks
+
+    def _planned_losses(self, problem: Problem) -> int:
         first, last = (problem.tokens(self.rungs[place]) for place in (0, -1))
         if self.pruner == "none":
             return self.trials * last
@@ -105,6 +110,7 @@ class _Sampling:
         self.rungs = {"none": rungs[-1:], "halving": rungs[:1]}.get(settings.pruner, rungs)
         self.rng = np.random.default_rng([problem.seed, 1])
         self.drawn: set[Levels] = set()  # by this batch
+        self.errors: dict[str, dict[Levels, float]] = {task: {} for task in tasks_among(settings.objectives)}
         self.fills = settings.objectives == ("loss",)  # another objective may want less than the budget allows
         with quiet():
             sampler = settings.sampler(sampler_seed(problem.seed))
@@ -168,17 +174,28 @@ class _Sampling:
                 ends = [trial for trial, levels in alive if self._ends(trial, losses, rung) and levels not in starts]
                 alive = [(trial, levels) for trial, levels in alive if trial not in ends]
                 pruned += ends
+        yield from self._try_tasks([levels for _, levels in alive], label)
         for trial, levels in batch:
             if trial in pruned:
                 self.study.prune(trial)
             else:
                 self._tell(trial, levels, losses.get(trial.number))
 
+    def _try_tasks(self, candidates: list[Levels], label: str) -> Asking[None]:
+        """The errors on the tasks that are minimised, of those that nobody asked for yet."""
+        for name, known in self.errors.items():
+            for levels in dict.fromkeys(candidates):
+                if levels not in known:
+                    configuration = self.problem.space.configure(levels)
+                    errors = yield from errors_on(self.problem.tasks[name], configuration, f"{label}, {name}")
+                    known[levels] = float(errors.mean())
+
     def _ends(self, trial: Trial, losses: dict[int, float], rung: int) -> bool:
         return self.study.report(trial, losses[trial.number], rung)
 
     def _tell(self, trial: Trial, levels: Levels, loss: float | None) -> None:
-        """A trial that breaks a rule was not measured: its loss is told as the worst known, and counts for nothing."""
+        """A trial that breaks a rule was not measured: it is told as the worst known, which counts for nothing."""
         told = self.ladder.worst(self.rungs[-1]) if loss is None else loss
-        values = values_of(told, self.problem.space.measure(levels), self.settings.objectives)
+        errors = {task: known.get(levels, 1.0) for task, known in self.errors.items()}
+        values = values_of(told, self.problem.space.measure(levels), errors, self.settings.objectives)
         self.study.tell(trial, values, self.rules.relative(levels) if self.has_rules else {})

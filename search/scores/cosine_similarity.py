@@ -13,7 +13,7 @@ from search.scores.entries import check_tokens
 from search.scores.score import Scores
 from search.strategy import Asking, Problem, sampled
 from spaces.errors import InputError
-from spaces.option import DROP, Quantize
+from spaces.option import DROP, Banked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class CosineSimilarity:
 
     def check(self, problem: Problem) -> None:
         for unit in problem.space.units:
-            quantized = [option for option in unit.options if isinstance(option, Quantize)]
+            quantized = [option for option in unit.options if isinstance(option, Banked)]
             if quantized and len(unit.options) > 1:
                 layer = problem.space.layers[unit.layers[0]].name
                 raise InputError(

@@ -9,7 +9,7 @@ from search.scores.entries import check_gradients, entries_of, scores_of
 from search.scores.score import Scores
 from search.strategy import Asking, Problem, sampled
 from spaces.errors import InputError
-from spaces.option import Quantize
+from spaces.option import Banked
 from spaces.space import Space
 
 
@@ -32,7 +32,7 @@ def quantized_layers(space: Space) -> tuple[str, ...]:
     indices = {
         index
         for unit in space.units
-        if any(isinstance(option, Quantize) for option in unit.options)
+        if any(isinstance(option, Banked) for option in unit.options)
         for index in unit.layers
     }
     return tuple(space.layers[index].name for index in sorted(indices))

@@ -12,7 +12,7 @@ from search.scores.drops import refuse_drops
 from search.scores.score import PREDICTED_KL, Scores
 from search.strategy import Problem
 from spaces.errors import InputError
-from spaces.option import Quantize
+from spaces.option import Banked
 from spaces.space import Space
 
 
@@ -22,7 +22,7 @@ def entries_of(space: Space) -> tuple[Entry, ...]:
         (space.layers[index].name, option)
         for unit in space.units
         for option in unit.options
-        if isinstance(option, Quantize)
+        if isinstance(option, Banked)
         for index in unit.layers
     )
 
@@ -38,7 +38,7 @@ def scores_of(
     costs, errors = ([np.zeros(len(unit.options)) for unit in space.units] for _ in range(2))
     for number, decision in enumerate(space.units):
         for level, option in enumerate(decision.options):
-            if isinstance(option, Quantize):
+            if isinstance(option, Banked):
                 places = [columns[space.layers[index].name, option] for index in decision.layers]
                 combined = combine(values[:, places])
                 costs[number][level] = combined.mean()

@@ -11,7 +11,7 @@ from compressors.measure import EntryErrors
 from search.scores.drops import refuse_drops
 from search.scores.score import Scores, Table
 from search.strategy import Asking, Problem
-from spaces.option import Option, Quantize
+from spaces.option import Banked, Option
 
 RELATIVE_ERROR = "relative squared error"
 
@@ -25,7 +25,7 @@ class _Recorded:
 
     def _table(self, problem: Problem, read: Callable[[EntryErrors], float]) -> Table:
         def cost(option: Option, layers: tuple[int, ...]) -> float:
-            if not isinstance(option, Quantize):
+            if not isinstance(option, Banked):
                 return 0.0  # keep, or a drop that is pinned
             return sum(read(problem.errors(problem.space.layers[index].name, option)) for index in layers)
 

@@ -12,7 +12,7 @@ from search.scores.entries import check_tokens, entries_of
 from search.scores.score import Scores
 from search.strategy import Asking, Problem, sampled
 from spaces.errors import InputError
-from spaces.option import Quantize
+from spaces.option import Banked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def _scores(
     for number, unit in enumerate(problem.space.units):
         names = [problem.space.layers[index].name for index in unit.layers]
         for level, option in enumerate(unit.options):
-            if isinstance(option, Quantize):
+            if isinstance(option, Banked):
                 squares = np.array([problem.errors(name, option).weight for name in names])
                 terms = np.array([fits[name] for name in names]) * squares[:, None]
                 costs[number][level] = terms[:, 0].sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaces.option import KEEP, Quantize
+from spaces.option import KEEP, Banked
 from spaces.space import Levels, Space, Unit
 
 ENOUGH_BITS = 8  # an option this wide leaves nothing to measure: keep is given its score, and so never chosen over it
@@ -22,6 +22,6 @@ def stand_in(unit: Unit) -> int | None:
     wide = [
         level
         for level, option in enumerate(unit.options)
-        if isinstance(option, Quantize) and option.bits_per_code >= ENOUGH_BITS
+        if isinstance(option, Banked) and option.bits_per_code >= ENOUGH_BITS
     ]
     return wide[-1] if wide and KEEP in unit.options else None

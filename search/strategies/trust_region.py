@@ -47,7 +47,8 @@ class TrustRegion:
     Every question reads text that the one before did not, so that nothing is learned twice from the luck of a few
     sequences, and the parent is measured once on each. After ``patience`` rounds without a winner the proposals of one
     round are made around a parent with random flips. It ends after ``rounds``, when twice ``patience`` rounds in a row
-    brought nothing, or before the round that might exceed ``tokens``.
+    brought nothing, or before the round that might exceed ``tokens``. With ``measure_parents`` every new parent is also
+    measured as an answer is, for the front and for those who watch; the search itself learns nothing from that.
 
     Not published in this form. The parts: trust regions (Conn, Gould and Toint 2000, chapter 6), Thompson sampling on
     a Bayesian linear model (Agrawal and Goyal 2013, arXiv:1209.3352), racing (Maron and Moore 1994).
@@ -67,6 +68,7 @@ class TrustRegion:
     radius: int = 16
     patience: int = 3
     groups: Groups = "global"
+    measure_parents: bool = True
 
     def __post_init__(self) -> None:
         check_name(self.groups, GROUPS, "grouping")
@@ -92,8 +94,7 @@ class TrustRegion:
         return problem.tokens(FINAL_TOKENS)
 
     def planned_tokens(self, problem: Problem) -> int:
-        planned = self.first_score(problem).planned_tokens(problem) + self.rounds * self._round_tokens(problem)
-        return planned if self.tokens is None else min(planned, self.tokens)
+        return self._planned(problem, rounds=self.rounds, starts=1)
 
     def first_score(self, problem: Problem) -> Score:
         """The score that the model begins with."""
@@ -127,8 +128,7 @@ class TrustRegion:
     def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
         middle = problems[len(problems) // 2]
         rounds = -(-self.rounds // len(problems)) * len(problems)
-        planned = self.first_score(middle).planned_tokens(middle) + rounds * self._round_tokens(middle)
-        return planned if self.tokens is None else min(planned, self.tokens)
+        return self._planned(middle, rounds=rounds, starts=len(problems))
 
     def _model(self, problem: Problem) -> Asking[LocalModel]:
         """What the score says."""
@@ -154,6 +154,7 @@ class TrustRegion:
         allocator = Allocator(problem, self.groups)
         parent = with_hidden(problem.space, allocator.solve(model.table(model.mean)), uniform_near(problem))
         radius, idle = min(self.radius, len(problem.space.units)), 0
+        yield from self._measure_parent(parent, windows, "where the search starts")
         for number in range(1, rounds + 1):
             look = min(2**idle, LONGEST_LOOK)
             if idle >= 2 * self.patience or self._is_spent(windows, look):
@@ -181,7 +182,25 @@ class TrustRegion:
             if float(raced.differences[raced.winner].mean()) <= expected[raced.winner] / 2:
                 radius = min(2 * radius, len(problem.space.units))
             parent, idle = raced.winner, 0
+            yield from self._measure_parent(parent, windows, f"{label}, its winner")
         return parent
+
+    def _measure_parent(self, parent: Levels, windows: Windows, label: str) -> Asking[None]:
+        """As an answer is measured, unless the tokens left do not suffice."""
+        tokens = self._parent_tokens(windows.problem)
+        if tokens and not self._exceeds(windows, tokens):
+            yield from windows.ask_beginning(parent, tokens, label)
+
+    def _parent_tokens(self, problem: Problem) -> int:
+        """What measuring one new parent reads."""
+        return self.fidelity(problem) if self.measure_parents else 0
+
+    def _planned(self, problem: Problem, *, rounds: int, starts: int) -> int:
+        """About what so many rounds read: half of them find a winner."""
+        score = self.first_score(problem).planned_tokens(problem)
+        parents = (starts + rounds // 2) * self._parent_tokens(problem)
+        planned = score + rounds * self._round_tokens(problem) + parents
+        return planned if self.tokens is None else min(planned, self.tokens)
 
     def _round_tokens(self, problem: Problem) -> int:
         """About what a round reads."""
@@ -197,12 +216,15 @@ class TrustRegion:
 
     def _is_spent(self, windows: Windows, look: int) -> bool:
         """Whether another round might exceed the tokens."""
+        problem = windows.problem
+        return self._exceeds(windows, self._look_tokens(problem, look) + self.race.most_tokens(self.rivals, problem))
+
+    def _exceeds(self, windows: Windows, more: int) -> bool:
+        """Whether so many tokens more are too many."""
         if self.tokens is None:
             return False
-        problem = windows.problem
-        score = self.first_score(problem).planned_tokens(problem)
-        most = self._look_tokens(problem, look) + self.race.most_tokens(self.rivals, problem)
-        return score + windows.tokens + most > self.tokens
+        score = self.first_score(windows.problem).planned_tokens(windows.problem)
+        return score + windows.tokens + more > self.tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from search.engine.plan import Plan
 from search.report import Measured, Objective, Outcome, describe, losses, paired, shown, standard_error
 from search.strategies.allocate import PRESETS
 from service.commands.planning import planned
-from service.jobfile import read_job
+from service.intake.jobfile import read_job
 from service.outputs import write_files
 from service.pictures.comparison import Comparison, ComparisonPoint, Line, comparison_csv
 from service.pictures.comparison_page import draw_comparison_page

@@ -107,7 +107,7 @@ def _ray() -> list[Finding]:
     """Start Ray, run one task, stop it."""
     import ray
 
-    from search.engine.pool import start_ray
+    from search.engine.cluster import start_ray
 
     try:
         started = start_ray(1)

@@ -1,18 +1,16 @@
-"""``layerpress import`` and ``layerpress export``: configurations from and to other tools' files."""
+"""``layerpress import``: configurations from other tools' files."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from exporters.evopress import read_evopress
-from exporters.formats import EXPORTERS, export_text
-from service.jobfile import read_job
-from service.pictures.replacement import replace_file
+from service.intake.jobfile import read_job
+from service.text_files import write_text
 from spaces.build import build_space
 from spaces.configuration import Configuration
-from spaces.errors import InputError, JobError
-from spaces.option import Option, Quantize
+from spaces.errors import InputError
+from spaces.option import Banked, Option, Quantize
 from spaces.skeleton import anatomy_of
 from spaces.space import Space
 from spaces.tables import check_name
@@ -26,36 +24,14 @@ def import_command(
     if job is not None:
         space = job_space(job)
         configuration = read_for_space(text, space)
-        _write(configuration.dump(space.names), out)
+        write_text(configuration.dump(space.names), out)
         return
 
     def make(_layer: str, bits: int) -> Option:
         group = None if group_size == "channel" else int(check_name(group_size, ("32", "64", "128"), "group size"))
         return Quantize(bits_per_code=bits, group_size=group, symmetric=symmetric, solver=solver)
 
-    _write(read_evopress(text, make, blocks).dump(), out)
-
-
-def export_command(source: Path, format_: str, out: Path | None) -> None:
-    """Write the configuration of a run, or of a file, in another tool's format."""
-    check_name(format_, EXPORTERS, "export format")
-    path = _configuration_in(source) if source.is_dir() else source
-    _write(export_text(Configuration.parse(read_text(path)), format_), out)
-
-
-def _configuration_in(run: Path) -> Path:
-    """The answer in a run's folder, which must have one.
-
-    Raises:
-        InputError: it has one for each of several budgets.
-    """
-    several = sorted(file.name for file in run.glob("configuration-*.json"))
-    if several and not (run / "configuration.json").exists():
-        raise InputError(
-            f"{str(run)!r} has an answer for each of {len(several)} budgets; name one of its files, "
-            f"say {str(run / several[0])!r}"
-        )
-    return run / "configuration.json"
+    write_text(read_evopress(text, make, blocks).dump(), out)
 
 
 def job_space(job: Path) -> Space:
@@ -82,7 +58,7 @@ def _of_bits(space: Space, layer: str, bits: int) -> Option:
     """The one option of a layer with that bit-width."""
     check_name(layer, space.names, "layer")
     unit = next(unit for unit in space.units if space.names.index(layer) in unit.layers)
-    found = [option for option in unit.options if isinstance(option, Quantize) and option.bits_per_code == bits]
+    found = [option for option in unit.options if isinstance(option, Banked) and option.bits_per_code == bits]
     if len(found) != 1:
         slugs = ", ".join(option.slug for option in unit.options)
         raise InputError(f"{layer}: level {bits} must name one option of the space, found {len(found)} among {slugs}")
@@ -100,13 +76,3 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        sys.stdout.write(text)
-        return
-    try:
-        replace_file(out, text.encode())
-    except OSError as error:
-        raise JobError(f"cannot write {str(out)!r}: {error.strerror}; name another --out") from error

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.commands.costs import show_costs
+from service.commands.tasks_table import show_tasks
 from spaces.budget import show_size
 
 HEADINGS = ("size", "nominal", "KL on unseen text", "ratio", "to the plain choice")
@@ -26,6 +27,7 @@ def show_front(content: dict[str, Any], out: Path) -> None:
         is_plain = plain is not None and plain["configuration_id"] == row["answer"]["configuration_id"]
         table.add_row(row["value"], *_cells(row), style=None if is_plain else "green")
     console.print(table)
+    show_tasks(console, {row["value"]: row["answer"] for row in content["answers"]})
     console.print(f"\n{content['verdict']}", highlight=False)
     show_costs(console, content)
     console.print(f"\nPictures: {out / 'front.html'}  {out / 'front.png'}", highlight=False, soft_wrap=True)

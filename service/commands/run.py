@@ -15,15 +15,17 @@ from search.engine.front_run import run_front
 from search.engine.plan import Plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
-from search.report import Measured
+from search.report import Evaluated
 from service.commands.costs import show_costs
 from service.commands.front_table import show_front
 from service.commands.planning import planned
+from service.commands.tasks_table import show_tasks
+from service.intake.jobfile import read_job
 from service.interruption import was_pressed
-from service.jobfile import read_job
-from service.outputs import full_report, write_outputs
+from service.outputs import CONFIGURATIONS_FILE, full_report, write_outputs
 from spaces.budget import show_size
 from spaces.errors import LayerpressError
+from store.records import Artifact, NewJob
 from store.store import Store
 
 
@@ -56,23 +58,26 @@ def run_command(
         show_report(content, out)
 
 
-def _study_writer(address: str | None, name: str, plan: Plan) -> Callable[[Sequence[Measured]], int]:
+def _study_writer(address: str | None, name: str, plan: Plan) -> Callable[[Sequence[Evaluated]], int]:
     """What writes the measured configurations into an Optuna study; a study that cannot be opened is refused now."""
     if address is None:
         return len
+    from search.sampling.objectives import objectives_asked, weighed_beside
     from service.optuna_storage import open_study, write_trials
 
     space, objective = plan.problem.space, plan.spec.objective
-    study = open_study(address, name, space, objective)
-    return lambda evaluated: write_trials(study, evaluated, space, objective)
+    weighed = weighed_beside(objectives_asked(plan.spec.strategy))
+    study = open_study(address, name, space, objective, weighed)
+    return lambda evaluated: write_trials(study, evaluated, space, objective, weighed)
 
 
 def _recorded(
-    plan: Plan, store: Store, out: Path, watch: Watch, name: str, write_study: Callable[[Sequence[Measured]], int]
+    plan: Plan, store: Store, out: Path, watch: Watch, name: str, write_study: Callable[[Sequence[Evaluated]], int]
 ) -> dict[str, Any]:
     """Run the plan as a job of the store, with an event for each phase that begins."""
-    record = store.add_job(name, plan.spec.model_dump(mode="json"))
-    store.start_job(record.id)
+    spec = plan.spec
+    asked = NewJob(name=name, spec=spec.model_dump(mode="json"), origin="local", model=spec.model, workers=spec.workers)
+    record, _ = store.add_job(asked)
     seen: set[str] = set()
 
     def watched(moment: Progress) -> None:
@@ -85,16 +90,24 @@ def _recorded(
         outcome = (run_front if plan.budgets else run_job)(plan, store, watched)
         content = {"job": record.id, **full_report(plan, outcome)}
         write_outputs(out, content, plan, outcome)
+        store.put_artifacts(record.id, record.attempt, _kept(out))
         write_study(outcome.evaluated)
     except BaseException as error:  # a bug as well: no job is left running by one that has ended
         if was_pressed():
-            store.finish_job(record.id, "interrupted", "interrupted by the user")
+            message = "interrupted by the user"
+            store.move_job(record.id, record.attempt, "cancelled", reason="interrupted", message=message)
         else:
             message = str(error) if isinstance(error, LayerpressError) else f"an error nobody foresaw: {error!r}"
-            store.finish_job(record.id, "failed", message)
+            store.move_job(record.id, record.attempt, "failed", reason="error", message=message)
         raise
-    store.finish_job(record.id, "succeeded", outcome.verdict, content)
+    store.move_job(record.id, record.attempt, "succeeded", message=outcome.verdict, report=content)
     return content
+
+
+def _kept(out: Path) -> list[Artifact]:
+    """What the store keeps of the folder, so that the job can be exported by its id."""
+    kinds = {CONFIGURATIONS_FILE: "application/json", "front.png": "image/png"}
+    return [Artifact(name=name, media_type=kind, content=(out / name).read_bytes()) for name, kind in kinds.items()]
 
 
 def show_report(content: dict[str, Any], out: Path | None) -> None:
@@ -108,6 +121,7 @@ def show_report(content: dict[str, Any], out: Path | None) -> None:
     for row in [*rows, answer]:
         table.add_row(*_cells(row), style="bold green" if row is answer else None)
     console.print(table)
+    show_tasks(console, {row["name"]: row for row in [*rows, answer]})
     console.print(f"\n{content['verdict']}", highlight=False)
     show_costs(console, content)
     if out is None:

@@ -16,7 +16,7 @@ from search.engine.scoring import compute_scores
 from search.scores.score import SCORES, Score, Scores, Table, name_of_score
 from search.settings import make_score
 from service.commands.planning import planned
-from service.jobfile import read_job
+from service.intake.jobfile import read_job
 from service.outputs import write_files
 from service.pictures.figure import Layer
 from service.pictures.heatmap import Heatmap, heatmap_csv
@@ -122,8 +122,7 @@ def _layers(space: Space) -> list[tuple[int, Any]]:
 
 
 def _stored(index: int, option: Option, space: Space) -> int:
-    layer = space.layers[index]
-    return option.bits(layer.rows, layer.columns, space.anatomy.dense_bits).stored
+    return space.bits(space.layers[index], option).stored
 
 
 def _spread(space: Space, options: Sequence[Option], table: Table) -> tuple[tuple[float | None, ...], ...]:

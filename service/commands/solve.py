@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from search.engine.plan import Plan, in_nats
+from search.engine.plan import Plan
 from search.engine.progress import Watch
-from search.engine.resolve import Resolve, resolve, resolve_and_measure, score_of
-from search.report import describe
-from search.scores.score import name_of_score
-from search.settings import make_score, make_solver
+from search.engine.resolve import resolve_and_measure
 from search.spec import JobSpec, read_spec
-from search.strategy import Problem
 from service.commands.planning import planned
 from service.commands.run import show_report
-from service.outputs import full_report, source_hashes, write_configuration, write_outputs
-from spaces.budget import make_budget, show_size
-from spaces.budgets import nearest_budget, show_budgets
+from service.outputs import full_report, write_configuration, write_outputs
+from service.solving import Wanted, check_same, pose, solve_stored
+from spaces.budget import show_size
 from spaces.errors import InputError
 from store.store import Store
 
@@ -62,12 +57,11 @@ def solve_command(asked: Request, store_asked: str | None, *, as_json: bool, qui
     Raises:
         InputError, JobError: the run does not read, its scores are gone, or the budget cannot be met.
     """
-    if asked.max_loss is not None and not asked.max_loss > 0:
-        raise InputError(f"max_loss must be above 0, got {asked.max_loss:g}; write, say, --max-loss 0.05")
+    wanted = Wanted(budget=asked.budget, score=asked.score, solver=asked.solver, max_loss=asked.max_loss)
     spec, hashes = _read_run(asked.run)
     with planned(spec, store_asked, out=asked.out, quiet=quiet or not asked.measure) as (plan, store, watch):
-        _check_same(plan, hashes, asked.run)
-        content = _solved(plan, asked, store, watch)
+        check_same(plan, hashes, str(asked.run))
+        content = _solved(plan, asked, wanted, store, watch)
     if as_json:
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
     elif asked.measure:
@@ -88,58 +82,21 @@ def _read_run(folder: Path) -> tuple[JobSpec, dict[str, str]]:
         raise InputError(f"{path} is not the report of a finished run ({error!r}); run the job again") from error
 
 
-def _check_same(plan: Plan, hashes: dict[str, str], folder: Path) -> None:
-    """Scores of other weights or another text say nothing of these."""
-    now = source_hashes(plan)
-    changed = [name for name, key in now.items() if hashes.get(name) != key]
-    if changed:
-        raise InputError(f"the {' and '.join(changed)} of {folder} have changed since that run; run the job again")
-
-
-def _solved(plan: Plan, asked: Request, store: Store, watch: Watch) -> dict[str, Any]:
-    begun = time.perf_counter()
-    problem, budget = _problem(plan, asked)
-    scored = plan.problems[nearest_budget(problem.budget, [each.budget for each in plan.problems])]
-    score = score_of(plan.strategy) if asked.score is None else make_score(asked.score)
-    strategy = Resolve(score=score, solver=make_solver(asked.solver), scored=scored)
-    strategy.check(problem)
-    method = {"score": name_of_score(score), "solver": asked.solver}
-    if asked.measure:
-        outcome = resolve_and_measure(plan, problem, strategy, store, watch)
-        own = replace(plan, problem=problem, spec=plan.spec.model_copy(update={"budget": budget, "strategy": "solve"}))
-        # the run's own spec: this folder can be solved again, from the same scores
-        content = {**method, **full_report(own, outcome), "spec": plan.spec.model_dump(mode="json")}
+def _solved(plan: Plan, asked: Request, wanted: Wanted, store: Store, watch: Watch) -> dict[str, Any]:
+    posed = pose(plan, wanted, str(asked.run))
+    if not asked.measure:
+        solved = solve_stored(plan, posed, store)
         if asked.out is not None:
-            write_outputs(asked.out, content, own, outcome)
-        return content
-    configuration = problem.space.configure(resolve(plan, problem, strategy, store))
+            write_configuration(asked.out, solved.configuration, plan)
+        return solved.content
+    outcome = resolve_and_measure(plan, posed.problem, posed.strategy, store, watch)
+    spec = plan.spec.model_copy(update={"budget": posed.budget, "strategy": "solve"})
+    own = replace(plan, problem=posed.problem, spec=spec)
+    # the run's own spec: this folder can be solved again, from the same scores
+    content = {**posed.method, **full_report(own, outcome), "spec": plan.spec.model_dump(mode="json")}
     if asked.out is not None:
-        write_configuration(asked.out, configuration, plan)
-    return {
-        "model": plan.spec.model,
-        "budget": budget,
-        **method,
-        "answer": describe(f"{method['score']} x {method['solver']}", configuration, problem.space),
-        "configuration": {name: option.slug for name, option in configuration.options},
-        "evaluations": {"computed": 0},
-        "seconds": {"prepare": plan.seconds, "solve": round(time.perf_counter() - begun, 3)},
-    }
-
-
-def _problem(plan: Plan, asked: Request) -> tuple[Problem, dict[str, Any]]:
-    """The new problem; without a budget, the smallest size under a loss is looked for up to the dense model's."""
-    budget, space, rules = asked.budget or plan.spec.budget, plan.problem.space, plan.problem.constraints
-    if not asked.budget and plan.budgets and asked.max_loss is None:
-        raise InputError(
-            f"{asked.run} has answers at {show_budgets(str(plan.spec.front_limit), plan.budgets)}; "
-            f"name another budget: --budget {plan.spec.front_limit}=VALUE"
-        )
-    if asked.max_loss is None:
-        return replace(plan.problem, budget=make_budget(budget, space, rules)), budget
-    if not asked.budget:
-        budget = {"size": space.kept_measures.size_bytes}
-    max_loss = in_nats(asked.max_loss, plan.spec.objective)
-    return replace(plan.problem, budget=make_budget(budget, space, rules), max_loss=max_loss), budget
+        write_outputs(asked.out, content, own, outcome)
+    return content
 
 
 def _show(content: dict[str, Any], out: Path | None) -> None:

@@ -14,17 +14,25 @@ from rich.table import Table
 
 from search.spec import SpaceModel
 from service.commands.planning import silence_libraries
-from service.jobfile import read_job
+from service.intake.jobfile import read_job
 from spaces.budget import BUDGETS, feasible_range, show_size
 from spaces.build import build_space
 from spaces.errors import InputError
 from spaces.skeleton import anatomy_of
 from spaces.space import Space
 
+USUAL_BITS = "2,3,4,5,6,8"
 
-def option_model(bits: str, group_size: str, symmetric: bool, solver: str, drop: str, indivisible: str) -> list[Any]:
-    """The options of the command line, as a job file has them."""
+
+def option_model(
+    bits: str | None, types: str, group_size: str, symmetric: bool, solver: str, drop: str, indivisible: str
+) -> list[Any]:
+    """The options of the command line, as a job file has them; bits where neither they nor types are given."""
     options: list[Any] = []
+    if bits is None:
+        bits = "none" if types else USUAL_BITS
+    if types:
+        options.append({"kind": "ggml", "types": types.split(","), "indivisible": indivisible})
     if bits and bits != "none":
         options.append(
             {
@@ -39,18 +47,22 @@ def option_model(bits: str, group_size: str, symmetric: bool, solver: str, drop:
     if drop:
         options.append({"kind": "drop", "parts": drop.split(",")})
     if not options:
-        raise InputError("the space has no option; give --bits 2,3,4 or --drop attention,mlp")
+        raise InputError("the space has no option; give --bits 2,3,4, --types q4_k,q6_k or --drop attention,mlp")
     return options
 
 
-def space_model(options: list[Any], include: list[str], exclude: list[str], ties: str) -> SpaceModel:
+def space_model(
+    options: list[Any], include: list[str], exclude: list[str], ties: str | None, target: str
+) -> SpaceModel:
     """The space of the command line.
 
     Raises:
         InputError: a value that no job file could hold.
     """
     try:
-        return SpaceModel.model_validate({"options": options, "include": include, "exclude": exclude, "ties": ties})
+        return SpaceModel.model_validate(
+            {"options": options, "include": include, "exclude": exclude, "ties": ties, "target": target}
+        )
     except pydantic.ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"{problem['loc'][-1]}: {problem['msg']}, got {problem['input']!r}") from error
@@ -80,15 +92,15 @@ def describe(space: Space, model: str) -> dict[str, Any]:
             "rows": layer.rows,
             "columns": layer.columns,
             "tied_with": [space.layers[other].name for other in owner[index].layers if other != index],
-            "options": {
-                option.slug: option.bits(layer.rows, layer.columns, space.anatomy.dense_bits).stored // 8
-                for option in owner[index].options
-            },
+            "options": {option.slug: space.bits(layer, option).stored // 8 for option in owner[index].options},
         }
         for index, layer in enumerate(space.layers)
     ]
     return {
         "model": model,
+        "target": space.target,
+        "format": space.carrier.format if space.carrier is not None else None,
+        "ties": space.ties,
         "num_layers": len(space.layers),
         "num_units": len(space.units),
         "num_weights": space.num_weights,
@@ -117,6 +129,9 @@ def _print(content: Mapping[str, Any]) -> None:
         f"{show_size(content['dense_size_bytes'])} dense",
         highlight=False,
     )
+    if content["format"]:
+        tied = "" if content["ties"] == "none" else f", ties {content['ties']}"
+        console.print(f"target {content['target']}: exported as {content['format']}{tied}", highlight=False)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("layers", "kind", "shape", "count", "smallest", "dense"):
         table.add_column(heading, justify="left" if heading in ("layers", "kind") else "right", overflow="fold")

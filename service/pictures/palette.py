@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from spaces.option import Quantize, parse_option
+from spaces.option import Banked, parse_option
 
 INK = "#1b2530"
 MUTED = "#5d6b7a"
@@ -57,6 +57,6 @@ def tone_of(slug: str) -> Tone:
         InputError: no option has this slug.
     """
     option = parse_option(slug)
-    if isinstance(option, Quantize):
+    if isinstance(option, Banked):
         return QUANTIZED[option.bits_per_code]
     return {"keep": KEEP, "drop": DROP}.get(option.kind, OTHER)

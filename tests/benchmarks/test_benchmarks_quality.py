@@ -10,7 +10,7 @@ from benchmarks.contest import Entry, mean_of, show_contest
 from benchmarks.giant import build_giant
 from benchmarks.quality import SPINE, contenders
 from search.settings import make_strategy
-from service.jobfile import read_job
+from service.intake.jobfile import read_job
 
 BEST = np.array([0.5, 1.0, 1.5])
 

@@ -18,7 +18,7 @@ from benchmarks.search.records import Record, Records
 from benchmarks.search.report import write_report
 from benchmarks.search.tasks import Model, Task
 from benchmarks.search.work import Tally, work_through
-from search.engine.pool import start_ray
+from search.engine.cluster import start_ray
 from store.store import Store
 
 pytestmark = pytest.mark.slow

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compressors.bank import Bank
+from compressors.ggml import GgmlWeight
 from compressors.measure import EntryErrors
 from compressors.quantized import QuantizedWeight
 from compressors.rtn import rtn
 from spaces.errors import InputError, JobError
-from spaces.option import Quantize
+from spaces.ggml import Ggml
+from spaces.option import SOLVERS, Quantize
 
 LAYER = "model.layers.10.self_attn.q_proj"
 ERRORS = EntryErrors(weight=0.12345678901234568, output=1.2345678901234568e-05)
@@ -133,3 +135,23 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     bank = Bank(tmp_path / "file", weights="a", calibration="b", propagate="dense")
     with pytest.raises(JobError, match=r"cannot write bank entry .*Not a directory; finished entries are kept"):
         store(bank, option(3))
+
+
+def test_another_release_of_foreign_code_renews_its_own_entries_alone(tmp_path: Path) -> None:
+    """ggml's code comes from another project, whose next release may round otherwise."""
+    ours = Bank(tmp_path, weights="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
+    theirs, none = (replace(ours, codes=codes) for codes in ((("ggml", "xllamacpp 2"),), ()))
+    types = Ggml.named("q4_k")
+    assert len({bank.key(LAYER, types) for bank in (ours, theirs, none)}) == 3
+    assert len({bank.key(LAYER, option(3, solver=solver)) for bank in (ours, theirs, none) for solver in SOLVERS}) == 2
+
+
+def test_an_entry_of_another_release_is_not_written_under_the_banks_key(tmp_path: Path) -> None:
+    """Machines of one cluster may have different packages; such an entry would stand under a wrong name."""
+    bank = Bank(tmp_path, weights="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
+    types = Ggml.named("q8_0")
+    blocks = torch.zeros(2, 34, dtype=torch.uint8)
+    with pytest.raises(JobError, match=r"ggml entries must be made by xllamacpp 1, got .*install the same release"):
+        bank.write(LAYER, types, GgmlWeight(blocks=blocks, option=types, shape=(2, 32)), ERRORS)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    bank.write(LAYER, option(3), quantized(option(3)), ERRORS)

@@ -46,7 +46,7 @@ def test_what_is_not_finite_is_refused(bad: float) -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match="group size 32 of rtn-int4-g32-asym does not divide the 33 inputs"):
+    with pytest.raises(InputError, match="group_size 32 of rtn-int4-g32-asym does not divide the 33 inputs"):
         rtn([torch.zeros(3, 33)], None, [option(4)])
     with pytest.raises(InputError, match=r"must have 32 columns, got shape \(3, 64\)"):
         rtn([torch.zeros(3, 32), torch.zeros(3, 64)], None, [option(4)])

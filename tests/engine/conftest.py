@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import ray
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from search.engine.pool import start_ray
+from benchmarks.tiny_model import save_tiny_model
+from search.engine.cluster import start_ray
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "examples" / "reference-model"
@@ -22,24 +21,7 @@ TEXT = ROOT / "examples" / "text"
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny Llama whose weights are large enough for compression to show."""
     folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=4096,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.15,
-        bos_token_id=0,
-        eos_token_id=0,
-        tie_word_embeddings=True,
-        dtype="bfloat16",
-    )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_bytes((REFERENCE / name).read_bytes())
+    save_tiny_model(folder)
     return folder
 
 

@@ -142,6 +142,7 @@ def test_files_have_an_answer_for_each_budget(front: dict[str, Any], tmp_path: P
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *files,
         "report.json",
+        "configurations.json",
         "front.csv",
         "front.html",
         "front.png",
@@ -191,11 +192,17 @@ def test_a_front_on_the_command_line(front: dict[str, Any], tmp_path: Path) -> N
     assert solved.returncode == 0, solved.stderr
     assert json.loads(solved.stdout)["evaluations"] == {"computed": 0}
 
-    refused = layerpress("export", out, home=home)
+    text = ("--format", "evopress")
+    refused = layerpress("export", out, *text, home=home)
     assert refused.returncode == 2
-    assert "has an answer for each of 3 budgets; name one of its files" in refused.stderr
+    assert "there is an answer for each of several budgets; --pick one, or give --max-size" in refused.stderr
     one = out / f"configuration-{BITS}-2.25.json"
-    assert layerpress("export", one, "--out", tmp_path / "evopress.txt", home=home).returncode == 0
+    assert layerpress("export", one, *text, "--out", tmp_path / "evopress.txt", home=home).returncode == 0
+    first = Configuration.parse(one.read_text())
+    picked = layerpress("export", out, "--format", "configuration", "--pick", first.id, home=home)
+    assert Configuration.parse(picked.stdout) == first
+    smallest = layerpress("export", out, "--format", "configuration", "--max-kl", "1000", home=home)
+    assert smallest.returncode == 0, smallest.stderr
 
     compared = layerpress(
         "compare", path, *points, "--methods", "l-greco", "--out", tmp_path / "compare", "--output", "json", home=home

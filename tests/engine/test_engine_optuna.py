@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from command_line import layerpress, write_job
 
 RUNGS = [512, 2048]
+MIXED = [{"kind": "drop", "parts": ["attention", "mlp"]}, {"kind": "quantize", "bits": [3, 4], "group_size": 64}]
 
 
 @pytest.mark.slow
@@ -69,3 +71,30 @@ def test_a_second_run_asks_the_same_and_computes_nothing(
     assert second["evaluations"]["computed"] == 0
     assert second["found"] == first["found"]
     assert first["found"]["nominal_bits_per_weight"] <= 3.0
+
+
+@pytest.mark.slow
+def test_a_search_of_three_objectives_ends_with_a_front_in_all_three(job: dict[str, Any], tmp_path: Path) -> None:
+    objectives = ["loss", "size", "flops"]
+    strategy = {"name": "nsga2", "objectives": objectives, "trials": 40, "batch": 10, "pruner": "none", "rungs": [512]}
+    path = write_job(tmp_path, {**job, "space": {"options": MIXED}, "budget": {"size": "200MB"}, "strategy": strategy})
+    out = tmp_path / "out"
+    ran = layerpress("run", path, "--out", out, "--quiet", "--output", "json", home=tmp_path / "home")
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert report["objectives"] == objectives
+    points = [(row["size_bytes"], row["kl_calibration"], row["flops"]) for row in report["front"]]
+    assert not any(other != point and _is_no_worse(other, point) for point in points for other in points)
+    flat = [point for point in points if not any(_beats_flat(other, point) for other in points)]
+    assert 1 < len(flat) < len(points)  # some pay in size or loss for fewer FLOPs
+    rows = list(csv.DictReader((out / "front.csv").read_text().splitlines()))
+    assert [int(row["flops"]) for row in rows] == [flops for _, _, flops in points]
+    assert [int(row["parameters"]) for row in rows] == [row["parameters"] for row in report["front"]]
+
+
+def _is_no_worse(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(ours <= theirs for ours, theirs in zip(one, other, strict=True))
+
+
+def _beats_flat(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[:2] != other[:2] and _is_no_worse(one[:2], other[:2])

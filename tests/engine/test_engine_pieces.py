@@ -47,7 +47,8 @@ def test_each_candidate_runs_its_own_batches_once_and_in_order(
         (8, 1, 2, [(4, 1)] * 2),  # every worker has something to do
         (1, 32, 2, [(1, 8)] * 4),
         (1, 1, 4, [(1, 1)]),
-        (20, 1, 1, [(6, 1), (7, 1), (7, 1)]),  # evenly
+        (50, 1, 1, [(12, 1), (13, 1), (12, 1), (13, 1)]),  # evenly
+        (48, 1, 4, [(12, 1)] * 4),  # as many for each worker: no one waits while others have another
     ],
 )
 def test_tasks_are_cut_between_batches_rather_than_between_candidates(

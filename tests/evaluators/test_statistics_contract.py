@@ -13,8 +13,10 @@ import pytest
 import torch
 from first_order_oracle import LENGTH, NUM_SEQUENCES, evaluator_of
 from live_oracle import RTN, logits_of
+from tiny_models import VOCABULARY
 
 from evaluators.evaluator import Evaluator
+from evaluators.requests import SAMPLE_REQUESTS, RequestLikelihoods, Requests
 from evaluators.sensitivity.delta_loss import DeltaLossSums
 from evaluators.sensitivity.entropy import EntropyChanges
 from evaluators.sensitivity.fisher import FisherProducts
@@ -45,6 +47,19 @@ def moves_of(evaluator: Evaluator) -> tuple[Configuration, ...]:
     return tuple(Configuration.of({name: option}) for name, option in entries_of(evaluator))  # type: ignore[dict-item]
 
 
+def likelihoods_of(evaluator: Evaluator) -> RequestLikelihoods:
+    rng = np.random.default_rng(3)
+    draw = lambda most: rng.integers(0, VOCABULARY, rng.integers(1, most)).tolist()  # noqa: E731
+    requests = Requests.of([(draw(9), draw(4)) for _ in range(NUM_SAMPLES * SAMPLE_REQUESTS - 5)])
+    evaluator.requests = {requests.key: requests}
+    return RequestLikelihoods(
+        configuration=moves_of(evaluator)[1],
+        requests=requests.key,
+        num_requests=len(requests),
+        num_tokens=requests.num_tokens,
+    )
+
+
 STATISTICS: dict[str, Make] = {
     "hessian trace": lambda e: HessianTrace(layers=layers_of(e), sequences=3, seed=1),
     "hessian eigenvalue": lambda e: HessianEigenvalue(
@@ -60,6 +75,7 @@ STATISTICS: dict[str, Make] = {
     "similarity": lambda e: ResidualTurns(
         parts=tuple(part.name for part in e.live.anatomy.parts)[:4], sequences=NUM_SAMPLES
     ),
+    "request likelihoods": lambda e: likelihoods_of(e),
     "logit shifts": lambda e: LogitShifts(
         base=Configuration.of({}), moves=moves_of(e), sequences=6, sequences_per_sample=2, draws=8, seed=1
     ),
@@ -83,7 +99,7 @@ def test_a_sample_is_the_same_in_every_range_and_behind_a_pickle(make: Make, eva
     assert whole.keys() == last.keys()
     for name, array in whole.items():
         assert len(array) == NUM_SAMPLES
-        assert array.dtype in (np.float32, np.float64)
+        assert array.dtype in (np.float32, np.float64, np.int64)
         assert np.isfinite(array).all()
         np.testing.assert_array_equal(last[name][0], array[-1])
 
@@ -113,7 +129,8 @@ def test_its_contents_name_it_and_its_passes_are_counted(make: Make, evaluator: 
     assert known["name"] == statistic.name
     assert known["version"] == statistic.version
     passes = statistic.passes(LENGTH)
-    assert (passes.total_tokens > 0) == (statistic.num_sequences(LENGTH) > 0)
+    reads = statistic.num_sequences(LENGTH) > 0 or isinstance(statistic, RequestLikelihoods)  # its own text
+    assert (passes.total_tokens > 0) == reads
     assert 0 <= statistic.num_sequences(LENGTH) <= NUM_SEQUENCES
     assert set(statistic.entries()) <= set(entries_of(evaluator))
 
@@ -136,6 +153,7 @@ def test_a_gpu_gives_the_same_samples(make: Make, evaluator: Evaluator, tmp_path
     there.write_dense(0, NUM_SEQUENCES)
     there.live.model.cuda()
     statistic = make(evaluator)
+    there.requests = evaluator.requests
     for name, array in statistic.samples(evaluator, 0, NUM_SAMPLES).items():
         scale = np.abs(array).max()
         np.testing.assert_allclose(statistic.samples(there, 0, NUM_SAMPLES)[name], array, rtol=1e-2, atol=1e-3 * scale)

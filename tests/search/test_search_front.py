@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.front import LEAST_LOSS, Bins, Reference, attainment, hypervolume, non_dominated
+from search.front import (
+    LEAST_LOSS,
+    Bins,
+    Reference,
+    attainment,
+    hypervolume,
+    non_dominated,
+    non_dominated_in_all,
+)
 
 LOSSES = st.one_of(st.integers(0, 4).map(float), st.just(math.inf), st.just(math.nan))
 
@@ -32,6 +40,24 @@ def test_the_front_is_what_nothing_else_dominates(points: list[tuple[int, float]
     found = non_dominated([size for size, _ in points], [loss for _, loss in points])
     assert sorted(found) == expected
     assert [points[index][0] for index in found] == sorted(points[index][0] for index in found)
+
+
+@given(st.integers(1, 4).flatmap(lambda width: st.lists(st.tuples(*[LOSSES] * width), min_size=1, max_size=12)))
+def test_the_front_of_several_objectives_is_what_nothing_else_dominates(points: list[tuple[float, ...]]) -> None:
+    def dominates(left: int, right: int) -> bool:
+        if not all(ours <= theirs for ours, theirs in zip(points[left], points[right], strict=True)):
+            return False
+        return points[left] != points[right] or left < right  # of equal points the first
+
+    expected = [
+        index
+        for index, point in enumerate(points)
+        if all(map(math.isfinite, point))
+        and not any(dominates(other, index) for other in range(len(points)) if other != index)
+    ]
+    found = non_dominated_in_all(np.array(points))
+    assert sorted(found) == expected
+    assert [points[index] for index in found] == sorted(points[index] for index in found)
 
 
 def test_sizes_beyond_float_precision_are_told_apart() -> None:

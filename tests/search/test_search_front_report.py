@@ -12,7 +12,7 @@ from synthetic_search import limit, quantize, tiny_space
 from evaluators.evaluator import Measurement
 from search.front import Bins, Reference, hypervolume
 from search.front_report import AtBudget, FrontOutcome, front_report, volumes, write_front_verdict
-from search.report import Measured, Objective, describe
+from search.report import Evaluated, Measured, Objective, describe, summarise
 from spaces.configuration import Configuration
 from spaces.feasibility import extremes
 from spaces.space import Space
@@ -48,7 +48,10 @@ def outcome(space: Space, answers: tuple[AtBudget, ...], plain: tuple[Measured, 
         limit=BITS,
         answers=answers,
         baselines=plain,
-        evaluated=evaluated,
+        evaluated=[
+            Evaluated(name=each.name, configuration=each.configuration, calibration=summarise(each.calibration))
+            for each in evaluated
+        ],
         front=(0,),
         bins=bins,
         verdict="one sentence",

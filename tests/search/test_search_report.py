@@ -11,7 +11,18 @@ import pytest
 from synthetic_search import quantize, tiny_space
 
 from evaluators.evaluator import Measurement
-from search.report import Measured, Objective, Outcome, entry, paired, report, standard_error, write_verdict
+from search.report import (
+    Evaluated,
+    Measured,
+    Objective,
+    Outcome,
+    entry,
+    paired,
+    report,
+    standard_error,
+    summarise,
+    write_verdict,
+)
 from spaces.space import Space
 
 
@@ -155,15 +166,19 @@ def test_the_report_is_strict_json(space: Space) -> None:
         answer=answer,
         found=answer,
         baselines=(plain,),
-        evaluated=(plain, answer),
+        evaluated=[
+            Evaluated(name=each.name, configuration=each.configuration, calibration=summarise(each.calibration))
+            for each in (plain, answer)
+        ],
         front=(1, 0),
         verdict="one sentence",
         facts={"seed": 0},
     )
     made = json.loads(json.dumps(report(outcome), allow_nan=False))
+    unseen = ("kl_validation", "kl_validation_se", "perplexity_validation")  # a point of the front was not validated
     assert made["seed"] == 0
     assert made["verdict"] == "one sentence"
-    assert made["answer"] == made["found"] == made["front"][0]
-    assert made["baselines"] == [made["front"][1]]
+    assert made["answer"] == made["found"]
+    assert made["front"] == [row | dict.fromkeys(unseen) for row in (made["answer"], made["baselines"][0])]
     assert made["answer"]["kl_validation"] == pytest.approx(0.1)
     assert made["baselines"][0]["kl_validation"] is None

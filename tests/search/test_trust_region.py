@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -192,14 +193,28 @@ def test_each_question_says_the_answer_so_far_and_asks_the_parent_first() -> Non
     for ask in finished.asks[1:]:
         assert ask.incumbent == ask.candidates[0]
     assert finished.asks[-1].incumbent is not None
-    rounds = [ask.label for ask in finished.asks[1:]]
+    rounds = [ask.label for ask in finished.asks[2:]]
     assert all(label.startswith("round ") and " of 16, " in label for label in rounds)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_new_parents_are_measured_as_answers_are_and_nothing_is_learned_from_it(case: str) -> None:
+    finished, (problem, loss) = run(case, 0), setting(case, 0)
+    parents = [ask for ask in finished.asks[1:] if len(ask.candidates) == 1]
+    assert all((ask.first, ask.tokens) == (0, 16_384) for ask in parents)
+    incumbents = [ask.incumbent for ask in finished.asks[1:]]
+    changes = [after for before, after in pairwise(incumbents) if after != before]
+    assert [ask.candidates[0] for ask in parents] == [incumbents[0], *changes]
+    assert parents[-1].candidates[0] == finished.answer
+    unwatched = drive(trust_region(measure_parents=False, **SETTINGS), problem, loss)
+    assert unwatched.answer == finished.answer
+    assert unwatched.asks == [ask for ask in finished.asks if ask not in parents]
 
 
 def test_questions_in_a_row_read_on_around_the_stream() -> None:
     finished, length = run("quantization", 0), 512
     position = 0
-    for ask in finished.asks[1:]:
+    for ask in [ask for ask in finished.asks[1:] if len(ask.candidates) > 1]:
         assert ask.first == position
         position = (ask.first + -(-ask.tokens // length)) % (STREAM // length)
 
@@ -230,7 +245,7 @@ def test_tokens_are_never_exceeded(tokens: int) -> None:
 
 def test_no_rounds_are_the_score_and_the_knapsack() -> None:
     problem, loss = setting("quantization", 3)
-    none = drive(trust_region(rounds=0), problem, loss)
+    none = drive(trust_region(rounds=0, measure_parents=False), problem, loss)
     alone = drive(make_strategy({"name": "allocate", "score": SCORE}), problem, loss)
     assert none.asks == alone.asks
     assert none.answer == alone.answer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.jobfile import _changed, read_job
+from service.intake.jobfile import parse_change, put, read_job
 from spaces.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,8 @@ def test_what_is_no_job_file_is_refused(tmp_path: Path) -> None:
 
 @given(st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.sampled_from("xyz"), st.integers())), st.integers())
 def test_a_change_sets_one_value_and_leaves_the_rest(raw: dict[str, dict[str, int]], value: int) -> None:
-    changed = _changed(raw, f"a.x={value}")
+    path, parsed = parse_change(f"a.x={value}")
+    changed = put(raw, path.split("."), parsed, path)
     assert changed["a"]["x"] == value
     assert {key: rest for key, rest in changed.items() if key != "a"} == {k: v for k, v in raw.items() if k != "a"}
     assert {k: v for k, v in changed["a"].items() if k != "x"} == {

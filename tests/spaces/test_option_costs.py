@@ -59,7 +59,7 @@ def test_a_slug_names_one_option(bits: int, group: int | None, symmetric: bool, 
 
 def test_keep_and_drop_are_written_as_they_are_called() -> None:
     assert (parse_option("keep"), parse_option("drop")) == (KEEP, DROP)
-    assert list(OPTION_KINDS) == ["keep", "quantize", "drop"]
+    assert list(OPTION_KINDS) == ["keep", "quantize", "drop", "ggml"]
 
 
 @pytest.mark.parametrize(

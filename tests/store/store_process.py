@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 
 from leased_work import KINDS
+from made_jobs import candidate
 
-from store.records import Leased
+from store.records import Idempotency, Leased, NewJob
 from store.store import Store
 
 
@@ -46,6 +47,42 @@ def hold(url: str, kind: str, key: str, ttl_s: float) -> object:
         return sys.stdin.read()
 
 
+def claim_jobs(url: str, holder: str) -> object:
+    """Claim jobs until none waits; their ids."""
+    ids: list[str] = []
+    with Store.open(url) as store:
+        while (job := store.claim_job(holder, 60.0)) is not None:
+            ids.append(job.id)
+            store.move_job(job.id, job.attempt, "running")
+            store.move_job(job.id, job.attempt, "succeeded")
+    return ids
+
+
+def hold_job(url: str, ttl_s: float) -> object:
+    """Take a job in hand and say so, then wait for ever."""
+    with Store.open(url) as store:
+        job = store.claim_job("holder", ttl_s)
+        say("nothing" if job is None else job.id)
+        return sys.stdin.read()
+
+
+def submit(url: str, key: str) -> object:
+    with Store.open(url) as store:
+        idempotency = Idempotency(key=key, principal="ann", body_hash="h")
+        job, was_replayed = store.add_job(NewJob(name="x", spec={}), idempotency=idempotency)
+        return [job.id, was_replayed]
+
+
+def write_candidates(url: str, job_id: str, start: int, num_rounds: int) -> object:
+    """Add candidates, events and progress to one job, as several processes of a job might by mistake."""
+    with Store.open(url) as store:
+        for number in range(start, start + num_rounds):
+            store.add_candidates(job_id, 1, [candidate(number, size_bytes=1000 - number, loss=float(number))])
+            store.add_event(job_id, "log", {"number": number})
+            store.note_progress(job_id, 1, {"done": number})
+        return store.num_candidates(job_id)
+
+
 def add_events(url: str, job_id: str, num_events: int) -> object:
     with Store.open(url) as store:
         return [store.add_event(job_id, "round", {"number": number}) for number in range(num_events)]
@@ -56,6 +93,10 @@ ACTIONS: dict[str, Callable[..., object]] = {
     "work_off": work_off,
     "hold": hold,
     "add_events": add_events,
+    "claim_jobs": claim_jobs,
+    "hold_job": hold_job,
+    "submit": submit,
+    "write_candidates": write_candidates,
 }
 
 if __name__ == "__main__":

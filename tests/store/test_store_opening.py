@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pytest
 from leased_work import measured, named
-from sqlalchemy import text
+from made_jobs import added
+from sqlalchemy import make_url, text
 
-from spaces.errors import InputError, JobError
+from spaces.errors import InputError, JobError, UnreachableError
 from store.database import has_wal_reset_bug
 from store.engine import make_engine, parse_url
 from store.records import Leased
 from store.store import Store
 
 
-def test_a_store_keeps_what_it_was_told(url: str) -> None:
-    with Store.open(url) as store:
+def test_a_store_keeps_what_it_was_told(empty_database_url: str) -> None:
+    with Store.open(empty_database_url) as store:
         store.claim(named("a"), owner="one", ttl_s=60.0)
         store.complete("a", "one", 1, measured(0.5))
-    with Store.open(url) as store:
+    with Store.open(empty_database_url) as store:
         assert store.find(["a"])["a"].kl.tolist() == [0.5]
-        assert store.schema_revision() == "0002"
+        assert store.schema_revision() == "0005"
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}", "sqlite+pysqlite:///{}"])
@@ -92,8 +93,33 @@ def test_a_revision_from_elsewhere_is_refused(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'f00d'"))
     engine.dispose()
-    with pytest.raises(InputError, match=r"at revision 'f00d', .* up to '0002'; upgrade Layerpress"):
+    with pytest.raises(InputError, match=r"at revision 'f00d', .* up to '0005'; upgrade Layerpress"):
         Store.open(url)
+
+
+def test_without_an_upgrade_only_the_newest_tables_do(empty_database_url: str) -> None:
+    with pytest.raises(InputError, match=r"holds no tables, and this .* needs revision '0005'; run: layerpress db upg"):
+        Store.open(empty_database_url, upgrade=False)
+    with Store.open(empty_database_url) as store:
+        assert store.revision_before is None
+    with Store.open(empty_database_url, upgrade=False) as store:
+        assert store.revision_before == "0005"
+    for wrong, message in (("0002", "is at revision '0002', .* layerpress db upgrade"), ("f00d", "upgrade Layerpress")):
+        engine = make_engine(parse_url(empty_database_url), busy_timeout_s=1.0)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :wrong"), {"wrong": wrong})
+        engine.dispose()
+        with pytest.raises(InputError, match=message):
+            Store.open(empty_database_url, upgrade=False)
+
+
+@pytest.mark.postgres
+def test_a_server_that_is_not_there_is_unreachable_and_a_wrong_name_is_wrong(postgres_server_url: str) -> None:
+    nowhere = "postgresql://me:secret@127.0.0.1:1/runs"
+    with pytest.raises(UnreachableError, match=r"me:\*\*\*@127.0.0.1:1/runs does not answer: .*refused"):
+        Store.open(nowhere)
+    with pytest.raises(InputError, match=r'cannot open the store .*database "nonesuch" does not exist'):
+        Store.open(make_url(postgres_server_url).set(database="nonesuch").render_as_string(hide_password=False))
 
 
 def test_a_locked_store_says_so_and_goes_on_afterwards(tmp_path: Path) -> None:
@@ -101,7 +127,7 @@ def test_a_locked_store_says_so_and_goes_on_afterwards(tmp_path: Path) -> None:
     with Store.open(str(path), busy_timeout_s=0.05) as store:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(JobError, match=rf"{path} failed: database is locked; find the process"):
+        with pytest.raises(UnreachableError, match=rf"{path} does not answer: database is locked; find the process"):
             store.claim(named("a"), owner="one", ttl_s=60.0)
         assert store.find(["a"]) == {}  # a reader does not wait
         other.close()
@@ -126,17 +152,30 @@ def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
 def test_a_connection_that_the_server_dropped_is_replaced(store: Store) -> None:
     if "postgresql" not in store.url:
         pytest.skip("only a server drops connections")
-    job = store.add_job("x", {})
-    with pytest.raises(JobError, match=r"terminating connection .* run again"), store._writing() as connection:
+    job = added(store)
+    lost = r"does not answer: terminating connection .* run again"
+    with pytest.raises(UnreachableError, match=lost), store._writing() as connection:
         connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert store.job(job.id) == job
 
 
+def test_a_connection_that_died_in_the_pool_is_replaced_unnoticed(store: Store, url: str) -> None:
+    if "postgresql" not in url:
+        pytest.skip("only a server drops connections")
+    job = added(store)
+    engine = make_engine(parse_url(url), busy_timeout_s=15.0)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+    with engine.connect() as connection:
+        assert connection.execute(text(others + "pg_backend_pid()")).all() != []
+    engine.dispose()
+    assert store.job(job.id) == job
+
+
 def test_threads_share_a_store(store: Store) -> None:
-    job = store.add_job("x", {})
+    job = added(store)
     with ThreadPoolExecutor(4) as threads:
         numbers = list(threads.map(lambda number: store.add_event(job.id, "round", {"n": number}), range(40)))
-    assert sorted(numbers) == list(range(1, 41))
+    assert sorted(numbers) == list(range(2, 42))
 
 
 def test_check_finds_nothing_wrong_but_the_version_of_sqlite(store: Store) -> None:
@@ -149,9 +188,9 @@ def test_check_finds_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with Store.open(str(path)) as store:
         for number in range(200):
-            store.add_job(str(number), {"text": "x" * 500})
+            added(store, str(number), spec={"text": "x" * 500})
     with path.open("r+b") as file:
-        file.seek(8 * 4096)
+        file.seek(path.stat().st_size // 2)  # behind the tables' descriptions
         file.write(b"\xff" * 4096 * 20)
     with Store.open(str(path)) as store:
         assert any("damaged" in problem or "malformed" in problem for problem in store.check())

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 from leased_work import KINDS
+from made_jobs import added, running
 
+from spaces.errors import LeaseLostError
 from store.records import Busy, Leased
+from store.revisions import newest_revision
 from store.store import Store
 
 SCRIPT = Path(__file__).parent / "store_process.py"
@@ -61,10 +64,10 @@ def results(*processes: Process) -> list[Any]:
     return [json.loads(process.communicate(timeout=PATIENCE_S)[0]) for process in processes]
 
 
-def test_processes_that_open_a_new_store_at_once_all_get_it(url: str, begin: Begin) -> None:
-    openers = [begin("open_store", url) for _ in range(3)]
+def test_processes_that_open_a_new_store_at_once_all_get_it(empty_database_url: str, begin: Begin) -> None:
+    openers = [begin("open_store", empty_database_url) for _ in range(3)]
     go(*openers)
-    assert results(*openers) == ["0002"] * 3
+    assert results(*openers) == [newest_revision()] * 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,14 +102,66 @@ def test_a_killed_holder_is_followed_after_its_time_to_live(url: str, begin: Beg
 
 
 def test_events_of_two_processes_are_numbered_without_gaps(store: Store, url: str, begin: Begin) -> None:
-    job = store.add_job("search", {})
+    job = added(store)
     writers = [begin("add_events", url, job.id, 40) for _ in range(2)]
     go(*writers)
     first, second = results(*writers)
     assert first == sorted(first)
     assert second == sorted(second)
-    assert sorted(first + second) == list(range(1, 81))
-    assert [event.seq for event in store.events(job.id)] == list(range(1, 81))
+    assert sorted(first + second) == list(range(2, 82))  # 1 told that it is queued
+    assert [event.seq for event in store.events(job.id)] == list(range(1, 82))
+
+
+def test_a_reader_that_follows_sees_every_event_once_and_in_order(store: Store, url: str, begin: Begin) -> None:
+    jobs = [running(store) for _ in range(2)]
+    writers = [begin("write_candidates", url, job.id, start, 20) for job in jobs for start in (0, 20)]
+    go(*writers)
+    marks, seen = {job.id: 0 for job in jobs}, {job.id: [] for job in jobs}
+    while any(writer.poll() is None for writer in writers) or store.events_after(marks):
+        for event in store.events_after(marks, limit=7):
+            marks[event.job_id] = event.seq
+            seen[event.job_id].append(event.seq)
+    results(*writers)
+    for job in jobs:
+        assert seen[job.id] == list(range(1, store.job(job.id).last_seq + 1))
+        assert [found.seq for found in store.candidates(job.id)] == list(range(1, 41))
+        assert len(store.front(job.id)) == 40  # each is smaller and worse than the ones before it
+
+
+def test_each_job_is_claimed_once(store: Store, url: str, begin: Begin) -> None:
+    jobs = {added(store, priority=number % 3).id for number in range(40)}
+    claimers = [begin("claim_jobs", url, f"holder {number}") for number in range(4)]
+    go(*claimers)
+    claimed = [job_id for ids in results(*claimers) for job_id in ids]
+    assert sorted(claimed) == sorted(jobs)
+    assert {store.job(job_id).attempt for job_id in jobs} == {1}
+
+
+def test_the_job_of_a_killed_holder_is_taken_over_and_its_late_word_refused(url: str, begin: Begin) -> None:
+    holder = begin("hold_job", url, 0.5)
+    with Store.open(url) as store:
+        job = added(store)
+        go(holder)
+        assert heard(holder) == job.id
+        holder.kill()
+        holder.wait()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while (heir := store.claim_job("heir", 60.0)) is None and time.monotonic() < deadline_s:
+            pass
+        assert heir is not None
+        assert (heir.id, heir.attempt, heir.holder) == (job.id, 2, "heir")
+        with pytest.raises(LeaseLostError, match="in the hands of attempt 2, and attempt 1 is over"):
+            store.move_job(job.id, 1, "failed")
+
+
+def test_a_submission_sent_several_times_at_once_is_one_job(store: Store, url: str, begin: Begin) -> None:
+    senders = [begin("submit", url, "key") for _ in range(4)]
+    go(*senders)
+    answers = results(*senders)
+    (job,) = store.jobs()
+    assert {job_id for job_id, _ in answers} == {job.id}
+    assert sorted(was_replayed for _, was_replayed in answers) == [False, True, True, True]
+    assert [event.seq for event in store.events(job.id)] == [1]
 
 
 def test_a_reader_never_fails_while_others_write(store: Store, url: str, begin: Begin) -> None:

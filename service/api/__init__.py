@@ -1,0 +1,1 @@
+"""The REST API: FastAPI over the store, which is the truth; the process itself remembers nothing."""

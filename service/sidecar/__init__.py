@@ -1,0 +1,1 @@
+"""A warm second process for what needs torch, beside the API."""

@@ -1,0 +1,24 @@
+"""Writes an answer where it was asked for: to stdout, or whole into a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from service.pictures.replacement import replace_file
+from spaces.errors import JobError
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """Write ``text`` into ``out``, whole or not at all; None is stdout.
+
+    Raises:
+        JobError: it cannot be written there.
+    """
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        replace_file(out, text.encode())
+    except OSError as error:
+        raise JobError(f"cannot write {str(out)!r}: {error.strerror}; name another --out") from error

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDING = 1e-9  # of a mean
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
@@ -26,8 +28,8 @@ class Curve:
         return place if place >= 0 else None
 
     def reach(self, target: float) -> float | None:
-        """The tokens of the first point at or below ``target``."""
-        below = np.flatnonzero(self.loss <= target)
+        """The tokens of the first point at or below ``target``, which may be the mean of several equal losses."""
+        below = np.flatnonzero(self.loss <= target * (1 + ROUNDING))
         return float(self.tokens[below[0]]) if len(below) else None
 
 
@@ -68,5 +70,10 @@ def checkpoints(tokens: Sequence[int], end: int, count: int, also: Sequence[int]
     if len(tokens) <= count:
         return list(range(len(tokens)))
     grid = [tokens[0], *np.geomspace(max(1, tokens[0]), end, count)[1:-1], end, *also]
-    places = np.searchsorted(np.asarray(tokens), np.asarray(grid), side="right") - 1
-    return sorted({int(place) for place in places if place >= 0})
+    return sorted(standing_at(tokens, grid))
+
+
+def standing_at(tokens: Sequence[int], counts: Sequence[float]) -> set[int]:
+    """The places in ``tokens``, which rise, of the answers in force at these counts; none before the first."""
+    places = np.searchsorted(np.asarray(tokens), np.asarray(counts), side="right") - 1
+    return {int(place) for place in places if place >= 0}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.search.curves import checkpoints
+from benchmarks.search.curves import checkpoints, standing_at
 from benchmarks.search.meter import EngineMeter, Meter, PublishedMeter
 from benchmarks.search.methods import EVOPRESS_BITS, EVOPRESS_DROPS, shortened
 from benchmarks.search.queue import Trial
@@ -127,7 +127,7 @@ class Race:
         configurations = [problem.space.configure(levels) for _, levels in named]
         measured = session.measure(configurations, plan.streams["validation"].num_sequences, "validation")
         return [
-            Plain(name=name, kl=each.kl, holds=problem.holds(levels))
+            Plain(weights=plan.weights, name=name, kl=each.kl, holds=problem.holds(levels))
             for (name, levels), each in zip(named, measured, strict=True)
         ]
 
@@ -150,16 +150,24 @@ class Race:
 
     def _looked_at(self, trail: Trail, session: Session, also: Sequence[int]) -> Record:
         """The record of a search: some of its answers, the last among them, measured on unseen text."""
-        places = checkpoints([moment.read for moment in trail.moments], trail.read, LOOKS, also)
-        chosen = [trail.moments[place] for place in places]
+        tokens = [moment.read for moment in trail.moments]
+        places = checkpoints(tokens, trail.read, LOOKS, also)
+        compared = {len(tokens) - 1, *standing_at(tokens, also)}
         space, stream = session.plan.problem.space, session.plan.streams["validation"]
-        configurations = [space.configure(moment.levels) for moment in chosen]
+        configurations = [space.configure(trail.moments[place].levels) for place in places]
         measured = session.measure(configurations, stream.num_sequences, "validation")
         points = [
-            Point(read=moment.read, computed=moment.computed, levels=moment.levels, kl=each.kl)
-            for moment, each in zip(chosen, measured, strict=True)
+            Point(
+                read=trail.moments[place].read,
+                computed=trail.moments[place].computed,
+                levels=trail.moments[place].levels,
+                loss=float(each.kl.mean()),
+                kl=each.kl if place in compared else None,
+            )
+            for place, each in zip(places, measured, strict=True)
         ]
         return Record(
+            weights=session.plan.weights,
             points=tuple(points),
             read=trail.read,
             computed=trail.computed,

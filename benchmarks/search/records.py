@@ -1,4 +1,5 @@
-"""What was measured, one JSON file for each finished trial; a trial whose settings changed since counts as missing."""
+"""What was measured, one JSON file for each finished trial; what changed since, in its settings or its model's weights,
+counts as missing."""
 
 from __future__ import annotations
 
@@ -17,23 +18,26 @@ from service.pictures.replacement import replace_file
 from spaces.errors import JobError
 from spaces.space import Levels
 
-DIGITS = 9  # that tell any two float32 apart: losses were computed in it
+DIGITS = 6  # of a loss: far more than its error over sequences leaves, and small enough to be kept with the code
+FIELDS = ("weights", "date", "read", "computed", "num_answers", "is_cut")  # of a record, beside its points
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Point:
-    """From so many tokens on, the trial would have answered this."""
+    """From so many tokens on, the trial would have answered this. Losses are KL on unseen text, in nats per token."""
 
     read: int
     computed: int
     levels: Levels
-    kl: np.ndarray  # float64 (sequences of the validation text,), nats per token
+    loss: float  # the mean
+    kl: np.ndarray | None  # float64 (sequences,); None where it is held against nothing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:
     """A finished trial. The last point is its answer; points before it are those that were looked at."""
 
+    weights: str  # the model's fingerprint
     points: tuple[Point, ...]
     read: int
     computed: int
@@ -42,22 +46,28 @@ class Record:
     date: str
 
     @property
+    def loss(self) -> float:
+        """The answer's."""
+        return self.points[-1].loss
+
+    @property
     def kl(self) -> np.ndarray:  # float64 (sequences,)
         """The answer's."""
-        return self.points[-1].kl
+        kl = self.points[-1].kl
+        assert kl is not None
+        return kl
 
     def curve(self, *, computed: bool = False) -> Curve:
         """Mean loss against tokens read, or computed."""
         tokens = [point.computed if computed else point.read for point in self.points]
-        return Curve(
-            tokens=np.array(tokens, dtype=np.float64), loss=np.array([point.kl.mean() for point in self.points])
-        )
+        return Curve(tokens=np.array(tokens, dtype=np.float64), loss=np.array([point.loss for point in self.points]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plain:
     """A plain choice that a search must beat, or that lies just above the budget."""
 
+    weights: str  # the model's fingerprint
     name: str
     kl: np.ndarray  # float64 (sequences,)
     holds: bool  # the budget
@@ -71,9 +81,10 @@ class Records:
         self.is_small = is_small
 
     def load(self, trial: Trial) -> Record | None:
-        """None where it was never finished, or under other settings."""
-        raw = self.read(self.path(trial), self._settings(trial))
-        return None if raw is None else _record(raw)
+        """None where it was never finished, under other settings, or on other weights than the plain choices."""
+        raw, plain = self.read(self.path(trial), self._settings(trial)), self.load_plain(trial.task)
+        record = None if raw is None else _record(raw)
+        return record if record and plain and record.weights == plain[0].weights else None
 
     def outdated(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that were finished under other settings than the tables have now."""
@@ -86,11 +97,11 @@ class Records:
         raw = self.read(self._plain_path(task), self.job(task))
         if raw is None:
             return None
-        return [Plain(name=each["name"], kl=np.array(each["kl"]), holds=each["holds"]) for each in raw["choices"]]
+        return [Plain(weights=raw["weights"], **{**each, "kl": np.array(each["kl"])}) for each in raw["choices"]]
 
     def save_plain(self, task: Task, choices: Sequence[Plain]) -> None:
         listed = [{"name": each.name, "kl": rounded(each.kl), "holds": each.holds} for each in choices]
-        self.write(self._plain_path(task), self.job(task), {"choices": listed})
+        self.write(self._plain_path(task), self.job(task), {"weights": choices[0].weights, "choices": listed})
 
     def path(self, trial: Trial) -> Path:
         method = trial.method.name.lower().replace(",", "").replace(" ", "-")
@@ -135,28 +146,24 @@ class Records:
 
 
 def _raw(record: Record) -> dict[str, Any]:
-    return {
-        "date": record.date,
-        "read": record.read,
-        "computed": record.computed,
-        "num_answers": record.num_answers,
-        "is_cut": record.is_cut,
-        "points": [
-            {"read": each.read, "computed": each.computed, "levels": each.levels, "kl": rounded(each.kl)}
-            for each in record.points
-        ],
-    }
+    own = {name: getattr(record, name) for name in FIELDS}
+    return {**own, "points": [_raw_point(each) for each in record.points]}
+
+
+def _raw_point(point: Point) -> dict[str, Any]:
+    raw = {"read": point.read, "computed": point.computed, "levels": point.levels, "loss": rounded([point.loss])[0]}
+    return raw if point.kl is None else {**raw, "kl": rounded(point.kl)}
 
 
 def _record(raw: Mapping[str, Any]) -> Record:
-    points = [
-        Point(read=each["read"], computed=each["computed"], levels=tuple(each["levels"]), kl=np.array(each["kl"]))
-        for each in raw["points"]
-    ]
-    plain = {key: raw[key] for key in ("read", "computed", "num_answers", "is_cut", "date")}
-    return Record(points=tuple(points), **plain)
+    return Record(points=tuple(map(_point, raw["points"])), **{name: raw[name] for name in FIELDS})
 
 
-def rounded(values: np.ndarray) -> list[float]:
+def _point(raw: Mapping[str, Any]) -> Point:
+    kl = np.array(raw["kl"]) if "kl" in raw else None
+    return Point(read=raw["read"], computed=raw["computed"], levels=tuple(raw["levels"]), loss=raw["loss"], kl=kl)
+
+
+def rounded(values: Iterable[float]) -> list[float]:
     """As JSON keeps them."""
     return [float(f"{value:.{DIGITS}g}") for value in values]

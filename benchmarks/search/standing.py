@@ -65,7 +65,7 @@ class Standing:
     @property
     def target(self) -> float | None:
         """The KL at which EvoPress as published ends: the mean over its seeds."""
-        return float(np.mean([record.kl.mean() for record in self.published.values()])) if self.published else None
+        return float(np.mean([record.loss for record in self.published.values()])) if self.published else None
 
     def in_scope(self, scope: Scope) -> list[Method]:
         """The methods that look in one space, EvoPress as published with every one; drops have one space alone."""
@@ -76,14 +76,15 @@ class Standing:
 
     def summarize(self, method: Method) -> Summary:
         runs = self.runs[method]
-        answers = np.array([record.kl for record in runs.values()])
+        losses = [record.loss for record in runs.values()]
+        kl = np.array([record.kl for record in runs.values()]).mean(axis=0)
         return Summary(
             method=method,
             seeds=tuple(runs),
-            kl=float(answers.mean()),
-            kl_se=standard_error(answers.mean(axis=0)),
-            lowest=float(answers.mean(axis=1).min()),
-            highest=float(answers.mean(axis=1).max()),
+            kl=float(np.mean(losses)),
+            kl_se=standard_error(kl),
+            lowest=min(losses),
+            highest=max(losses),
             read=float(np.mean([record.read for record in runs.values()])),
             computed=float(np.mean([record.computed for record in runs.values()])),
             is_cut=any(record.is_cut for record in runs.values()),
@@ -109,7 +110,9 @@ class Standing:
             return None
         places = [record.curve().place(self.published_tokens) for record in runs.values()]
         own = [
-            record.points[place].kl for record, place in zip(runs.values(), places, strict=True) if place is not None
+            kl
+            for record, place in zip(runs.values(), places, strict=True)
+            if place is not None and (kl := record.points[place].kl) is not None
         ]
         if len(own) < len(runs):
             return None

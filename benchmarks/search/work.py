@@ -68,7 +68,8 @@ def _run_one(trial: Trial, race: Race, records: Records, home: Path, say: Callab
     say(f"{trial}")
     try:
         check_model(trial.task, home)
-        if records.load_plain(trial.task) is None:
+        plain = records.load_plain(trial.task)
+        if plain is None or plain[0].weights != race.track(trial.task).plan.weights:
             records.save_plain(trial.task, race.plain(trial.task))
         record = race.run(trial)
     except InputError as error:
@@ -81,4 +82,4 @@ def _run_one(trial: Trial, race: Race, records: Records, home: Path, say: Callab
         records.save(trial, record)
         tally.num_finished += 1
         minutes = (time.perf_counter() - begun) / 60
-        say(f"  KL {record.kl.mean():.5f} after {record.read:,} tokens read, in {minutes:.1f} minutes")
+        say(f"  KL {record.loss:.5f} after {record.read:,} tokens read, in {minutes:.1f} minutes")

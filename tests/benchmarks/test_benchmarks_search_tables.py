@@ -48,7 +48,10 @@ NOISE = np.linspace(-0.001, 0.001, 8)  # of the sequences: its mean is 0
 def record(*points: tuple[int, float], end: int, is_cut: bool = False) -> Record:
     """(tokens read, mean KL); half of what is read is computed."""
     return Record(
-        points=tuple(Point(read=read, computed=read // 2, levels=(1, 2), kl=kl * (1 + NOISE)) for read, kl in points),
+        weights="abc",
+        points=tuple(
+            Point(read=read, computed=read // 2, levels=(1, 2), loss=kl, kl=kl * (1 + NOISE)) for read, kl in points
+        ),
         read=end,
         computed=end // 2,
         num_answers=len(points),
@@ -60,7 +63,7 @@ def record(*points: tuple[int, float], end: int, is_cut: bool = False) -> Record
 # EvoPress ends at 0.10 and 0.12 after 1,000 and 1,200 tokens: the target is 0.11, at 1,100 tokens
 STANDING = Standing(
     task=BITS,
-    plain=[Plain(name="uniform", kl=0.2 * (1 + NOISE), holds=True)],
+    plain=[Plain(weights="abc", name="uniform", kl=0.2 * (1 + NOISE), holds=True)],
     runs={
         EVOPRESS: {0: record((100, 0.3), (900, 0.10), end=1000), 1: record((100, 0.3), (900, 0.12), end=1200)},
         FAST: {
@@ -229,46 +232,63 @@ def test_seeds_are_shown_in_short(seeds: tuple[int, ...], shown: str) -> None:
     assert show_seeds(seeds, GREEDY) == "all"
 
 
-def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=3)
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    """With the plain choices of the task, on the weights that all records here are of."""
+    made = Records(tmp_path / "records")
+    made.save_plain(BITS, STANDING.plain)
+    return made
+
+
+def test_a_record_comes_back_as_it_was(records: Records) -> None:
+    trial = Trial(task=BITS, method=FAST, seed=3)
     assert records.load(trial) is None
-    kl = np.random.default_rng(0).uniform(0, 1, 16).astype(np.float32).astype(np.float64)
+    kl = np.random.default_rng(0).uniform(0, 1, 16)
     points = (
-        Point(read=5, computed=4, levels=(0, 3, 1), kl=kl),
-        Point(read=9, computed=6, levels=(1, 1, 1), kl=kl / 2),
+        Point(read=5, computed=4, levels=(0, 3, 1), loss=2 / 3, kl=None),
+        Point(read=9, computed=6, levels=(1, 1, 1), loss=1 / 3, kl=kl),
     )
-    kept = Record(points=points, read=11, computed=8, num_answers=7, is_cut=True, date="2026-01-02")
+    kept = Record(weights="abc", points=points, read=11, computed=8, num_answers=7, is_cut=True, date="2026-01-02")
     records.save(trial, kept)
     found = records.load(trial)
     assert found is not None
     assert [(each.read, each.computed, each.levels) for each in found.points] == [(5, 4, (0, 3, 1)), (9, 6, (1, 1, 1))]
-    assert np.array_equal(found.points[0].kl.astype(np.float32), kl.astype(np.float32))
+    assert [each.loss for each in found.points] == pytest.approx([2 / 3, 1 / 3], rel=5e-6)
+    assert found.points[0].kl is None
+    assert found.kl == pytest.approx(kl, rel=5e-6)
     assert (found.read, found.computed, found.num_answers, found.is_cut, found.date) == (11, 8, 7, True, "2026-01-02")
 
 
-def test_a_record_of_other_settings_counts_as_missing(tmp_path: Path) -> None:
-    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
+def test_a_record_of_other_settings_counts_as_missing(records: Records) -> None:
+    trial = Trial(task=BITS, method=FAST, seed=0)
     records.save(trial, record((10, 0.1), end=10))
     changed = Trial(task=BITS, method=Method(name=TRUST_GLOBAL, bits={"name": "random", "samples": 5}), seed=0)
     assert records.load(changed) is None
     assert records.outdated([changed, trial]) == [changed]
-    assert Records(tmp_path, is_small=True).load(trial) is None
+    assert Records(records.folder, is_small=True).load(trial) is None
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
-    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
+def test_records_of_a_model_that_was_trained_again_count_as_missing(records: Records) -> None:
+    trial = Trial(task=BITS, method=FAST, seed=0)
+    records.save(trial, record((10, 0.1), end=10))
+    assert records.load(trial) is not None
+    records.save_plain(BITS, [replace(each, weights="def") for each in STANDING.plain])
+    assert records.load(trial) is None
+    assert records.outdated([trial]) == [trial]
+
+
+def test_a_damaged_record_is_named(records: Records) -> None:
+    trial = Trial(task=BITS, method=FAST, seed=0)
     records.save(trial, record((10, 0.1), end=10))
     records.path(trial).write_text("{", "utf-8")
     with pytest.raises(JobError, match=r"seed-0\.json is no record"):
         records.load(trial)
 
 
-def test_a_report_says_what_was_run_and_draws_it(tmp_path: Path) -> None:
-    records = Records(tmp_path / "records")
+def test_a_report_says_what_was_run_and_draws_it(records: Records, tmp_path: Path) -> None:
     for method, runs in STANDING.runs.items():
         for seed, each in runs.items():
             records.save(Trial(task=BITS, method=method, seed=seed), each)
-    records.save_plain(BITS, STANDING.plain)
     body = write_report(records, [BITS, DROPS], [EVOPRESS, FAST, GREEDY], tmp_path / "pictures")
     assert "5 of 11 trials are finished, measured from 2026-01-02 to 2026-01-02" in body
     assert show_scope(STANDING, "global") in body

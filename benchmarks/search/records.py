@@ -1,5 +1,7 @@
-"""What was measured, one JSON file for each finished trial; what changed since, in its settings or its model's weights,
-counts as missing."""
+"""What was measured, one JSON file for each finished trial.
+
+A trial whose settings changed since, or whose model's weights did, counts as missing.
+"""
 
 from __future__ import annotations
 

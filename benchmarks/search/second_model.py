@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, Qwen3Config
 
 from benchmarks.search.second_text import continued, cut, split_books
-from evaluators.checkpoint import load_tokenizer
+from evaluators.checkpoint import load_tokenizer, quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel  # importing any model's class takes seconds
 
 REFERENCE = Path("examples/reference-model")
 TEXT = Path("examples/text/calibration.txt")
@@ -95,7 +98,8 @@ def _repeatable(seed: int) -> Iterator[None]:
 
 def _material(books: Tensor, recipe: Recipe, say: Callable[[str], None]) -> Tensor:  # int64 (sequences, length)
     """The sequences of the books, and what the reference model makes of the beginnings of some."""
-    reference = AutoModelForCausalLM.from_pretrained(REFERENCE, dtype=torch.bfloat16)
+    with quiet():
+        reference = AutoModelForCausalLM.from_pretrained(REFERENCE, dtype=torch.bfloat16)
     chosen = torch.randint(len(books), (recipe.sampled,))
     made = continued(
         reference,
@@ -109,7 +113,8 @@ def _material(books: Tensor, recipe: Recipe, say: Callable[[str], None]) -> Tens
 
 def _trained(sequences: Tensor, vocabulary: int, recipe: Recipe, say: Callable[[str], None]) -> PreTrainedModel:
     config = Qwen3Config(vocab_size=vocabulary, bos_token_id=0, eos_token_id=0, **recipe.architecture)
-    model = Qwen3ForCausalLM(config)
+    with quiet():
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
     )

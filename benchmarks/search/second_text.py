@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SECOND_BOOK, HELD_OUT = "## CHAPTER 1\n", "## A VOYAGE.\n"  # headings that open Norton's book, and Seaborn's
 SAMPLE_BATCH = 128  # sequences continued together

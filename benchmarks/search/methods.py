@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.search.tasks import Kind
+from search.strategies.trust_region import TrustRegion
 
 Settings = Mapping[str, Any]
 Scope = Literal["same space", "global", "ablation"]
@@ -120,6 +121,15 @@ def _from_gram(what: str, *, shrink: float) -> Method:
     return Method(name=f"trust-region from gram {what}", bits=settings, scope="ablation", rank=2)
 
 
+def _longer(times: int) -> Method:
+    """The trust region with so many times the tokens, rounds and patience: what more searching would still find."""
+    usual = TrustRegion()
+    settings = {**TRUST_REGION, **GLOBAL, "rounds": times * usual.rounds, "patience": times * usual.patience}
+    return Method(
+        name=f"trust-region, {times} times as long", bits=settings, scope="ablation", rank=2, budget=float(times)
+    )
+
+
 def _sampler(name: str, *, batch: int) -> Method:
     """Of Optuna's, for a quarter of the tokens that EvoPress reads in bit-widths, and about as many as it in drops."""
     return Method(
@@ -187,6 +197,7 @@ METHODS: tuple[Method, ...] = (
     _without("mutations", mutations=0),
     _from_gram("with its interactions", shrink=1.0),
     _from_gram("without its interactions", shrink=0.0),
+    _longer(4),
     _allocate("hessian-eigenvalue", rank=3, seed=True),
     _allocate("hessian-eigenvalue-spread", rank=3, seed=True),
 )

@@ -74,5 +74,5 @@ def _section(standing: Standing, pictures: Path) -> str:
         parts.append(f"#### {TITLES[scope]}\n\n{show_scope(standing, scope)}")
     ablations = show_ablations(standing)
     if ablations is not None:
-        parts.append(f"#### Without one of its parts\n\n{ablations}")
+        parts.append(f"#### Without one of its parts, and for longer\n\n{ablations}")
     return "\n\n".join(parts)

@@ -91,7 +91,7 @@ def show_plain(plain: Sequence[Plain]) -> str:
 
 
 def show_ablations(standing: Standing) -> str | None:
-    """What each part of the strategy is worth, on the seeds that both ran; None where nothing was left out yet."""
+    """What each part of the strategy is worth, and more time, on the seeds that both ran; None where nothing was."""
     full = standing.find(TRUST_GLOBAL)
     ablated = [method for method in standing.runs if method.scope == "ablation"]
     if full is None or not ablated:

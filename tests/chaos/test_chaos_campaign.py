@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 logger = logging.getLogger(__name__)
 
 
+@pytest.mark.timeout(1800)  # four minutes, unless much else runs: Ray and the service start again some ten times
 @pytest.mark.parametrize("database", DATABASES)
 def test_whatever_is_killed_nothing_is_lost_or_done_twice(database: str) -> None:
     name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[database]

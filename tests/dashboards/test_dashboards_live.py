@@ -183,6 +183,28 @@ def test_a_part_asked_for_while_the_service_is_away_comes_with_it(new_site: NewS
     expect(visit.page.get_by_role("tabpanel")).to_contain_text("nominal_bits_per_weight")
 
 
+def test_a_part_that_is_broken_loads_the_page_anew_but_once(new_site: NewSite, visit_as: VisitAs) -> None:
+    """Which is what browsers need that never fetch a module again; the rest of the page stays usable."""
+    site = new_site()
+    job_id = usual_job(site.store)
+    visit = visit_as(site)
+    visit.allow("status (of )?500")
+    visit.page.route("**/job/spec-panel.js", lambda route: route.fulfill(status=500))
+    visit.open(f"/jobs/{job_id}")
+    loads: list[str] = []
+    visit.page.on("load", lambda page: loads.append(page.url))
+    visit.page.get_by_role("tab", name="Spec").click()
+    problem = visit.page.get_by_role("alert").filter(has_text="this part could not be loaded")
+    with visit.page.expect_event("load"):
+        expect(problem).to_be_visible()
+    for _ in range(3):
+        with visit.page.expect_request("**/live/module.js"):  # the service is asked whether it is there
+            expect(problem).to_be_visible()
+    assert len(loads) == 1
+    visit.page.get_by_role("tab", name="Front").click()
+    expect(visit.rows().first).to_be_visible()
+
+
 def test_a_token_is_asked_for_and_again_when_it_is_no_longer_taken(new_site: NewSite, visit_as: VisitAs) -> None:
     site = new_site(requires_token=True)
     job_id = running_job(site.store, "guarded", quantized(40))

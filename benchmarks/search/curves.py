@@ -70,10 +70,11 @@ def checkpoints(tokens: Sequence[int], end: int, count: int, also: Sequence[int]
     if len(tokens) <= count:
         return list(range(len(tokens)))
     grid = [tokens[0], *np.geomspace(max(1, tokens[0]), end, count)[1:-1], end, *also]
-    return sorted(standing_at(tokens, grid))
+    places = np.searchsorted(np.asarray(tokens), np.asarray(grid), side="right") - 1
+    return sorted({int(place) for place in places if place >= 0})
 
 
-def standing_at(tokens: Sequence[int], counts: Sequence[float]) -> set[int]:
-    """The places in ``tokens``, which rise, of the answers in force at these counts; none before the first."""
-    places = np.searchsorted(np.asarray(tokens), np.asarray(counts), side="right") - 1
-    return {int(place) for place in places if place >= 0}
+def in_force_near(tokens: Sequence[int], count: float, near: float) -> range:
+    """The places in ``tokens``, which rise, of the answers in force within a share ``near`` of ``count``."""
+    first, last = np.searchsorted(np.asarray(tokens), [count * (1 - near), count * (1 + near)], side="right") - 1
+    return range(max(0, int(first)), int(last) + 1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.search.curves import checkpoints, standing_at
+from benchmarks.search.curves import checkpoints, in_force_near
 from benchmarks.search.meter import EngineMeter, Meter, PublishedMeter
 from benchmarks.search.methods import EVOPRESS_BITS, EVOPRESS_DROPS, shortened
 from benchmarks.search.queue import Trial
@@ -26,6 +26,7 @@ from search.strategy import Problem
 from spaces.errors import InputError
 from store.store import Store
 
+NEAR = 0.1  # what EvoPress reads may differ by from what was planned; its rivals are held against it there
 LOOKS = 12  # answers of a trial that are measured on unseen text; of one with fewer, all
 
 
@@ -150,21 +151,22 @@ class Race:
 
     def _looked_at(self, trail: Trail, session: Session, also: Sequence[int]) -> Record:
         """The record of a search: some of its answers, the last among them, measured on unseen text."""
-        tokens = [moment.read for moment in trail.moments]
-        places = checkpoints(tokens, trail.read, LOOKS, also)
-        compared = {len(tokens) - 1, *standing_at(tokens, also)}
+        places = checkpoints([moment.read for moment in trail.moments], trail.read, LOOKS, also)
+        chosen = [trail.moments[place] for place in places]
+        read = [moment.read for moment in chosen]
+        compared = {len(chosen) - 1}.union(*(in_force_near(read, tokens, NEAR) for tokens in also))
         space, stream = session.plan.problem.space, session.plan.streams["validation"]
-        configurations = [space.configure(trail.moments[place].levels) for place in places]
+        configurations = [space.configure(moment.levels) for moment in chosen]
         measured = session.measure(configurations, stream.num_sequences, "validation")
         points = [
             Point(
-                read=trail.moments[place].read,
-                computed=trail.moments[place].computed,
-                levels=trail.moments[place].levels,
+                read=moment.read,
+                computed=moment.computed,
+                levels=moment.levels,
                 loss=float(each.kl.mean()),
-                kl=each.kl if place in compared else None,
+                kl=each.kl if number in compared else None,
             )
-            for place, each in zip(places, measured, strict=True)
+            for number, (moment, each) in enumerate(zip(chosen, measured, strict=True))
         ]
         return Record(
             weights=session.plan.weights,

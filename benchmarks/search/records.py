@@ -55,9 +55,20 @@ class Record:
     @property
     def kl(self) -> np.ndarray:  # float64 (sequences,)
         """The answer's."""
-        kl = self.points[-1].kl
-        assert kl is not None
-        return kl
+        return self.kl_of(-1)
+
+    def kl_of(self, place: int) -> np.ndarray:  # float64 (sequences,)
+        """That of one of the points.
+
+        Raises:
+            JobError: its mean alone was kept.
+        """
+        point = self.points[place]
+        if point.kl is None:
+            raise JobError(
+                f"a record of the race has no KL of each sequence at {point.read:,} tokens; measure it again"
+            )
+        return point.kl
 
     def curve(self, *, computed: bool = False) -> Curve:
         """Mean loss against tokens read, or computed."""

@@ -109,11 +109,7 @@ class Standing:
         if self.published_tokens is None:
             return None
         places = [record.curve().place(self.published_tokens) for record in runs.values()]
-        own = [
-            kl
-            for record, place in zip(runs.values(), places, strict=True)
-            if place is not None and (kl := record.points[place].kl) is not None
-        ]
+        own = [record.kl_of(place) for record, place in zip(runs.values(), places, strict=True) if place is not None]
         if len(own) < len(runs):
             return None
         return relative_change(np.array(own), np.array([record.kl for record in self.published.values()]))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.search.curves import Curve, band, checkpoints, median_reach
+from benchmarks.search.curves import Curve, band, checkpoints, in_force_near, median_reach
 from benchmarks.search.paired import relative_change
 
 
@@ -109,3 +109,10 @@ def test_the_error_of_a_share_is_what_the_jackknife_finds() -> None:
     change = relative_change(own, other)
     assert change.mean == pytest.approx(own.mean() / other.mean() - 1)
     assert change.se == pytest.approx(jackknife, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("count", "places"), [(5, []), (10, [0]), (95, [0, 1]), (120, [1, 2]), (150, [2]), (1000, [2]), (11, [0])]
+)
+def test_answers_in_force_near_a_count_by_hand(count: float, places: list[int]) -> None:
+    assert list(in_force_near([10, 100, 130], count, 0.1)) == places

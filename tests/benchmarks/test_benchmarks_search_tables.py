@@ -254,7 +254,8 @@ def test_a_record_comes_back_as_it_was(records: Records) -> None:
     assert found is not None
     assert [(each.read, each.computed, each.levels) for each in found.points] == [(5, 4, (0, 3, 1)), (9, 6, (1, 1, 1))]
     assert [each.loss for each in found.points] == pytest.approx([2 / 3, 1 / 3], rel=5e-6)
-    assert found.points[0].kl is None
+    with pytest.raises(JobError, match="no KL of each sequence at 5 tokens; measure it again"):
+        found.kl_of(0)
     assert found.kl == pytest.approx(kl, rel=5e-6)
     assert (found.read, found.computed, found.num_answers, found.is_cut, found.date) == (11, 8, 7, True, "2026-01-02")
 

@@ -10,7 +10,8 @@ const AGAIN_MS = 600_000;
 /**
  * What `load` imports. An import that failed is tried again, patiently, until it succeeds: browsers that keep to the
  * HTML standard since 2026 fetch the module anew then. Older ones never do, so where the service answers again and the
- * import still fails, the whole page is loaded anew: all that it shows is in its address, and drafts are kept.
+ * import still fails, the whole page is loaded anew: its address says what it shows, a draft of a job is kept, and a
+ * dialog is to be opened again.
  * @template Module
  * @param {string | null} key names the module; null: nothing is loaded
  * @param {() => Promise<Module>} load

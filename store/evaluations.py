@@ -94,9 +94,10 @@ class Evaluations(Database):
         longest_first = select(EVALUATION).order_by(_columns.num_sequences.desc(), _columns.key)
         with self._reading() as connection:
             for batch in batches(dict.fromkeys(subjects)):
-                done = longest_first.where(_columns.subject.in_(batch), _columns.state == "done")
-                for row in connection.execute(done):
-                    found.setdefault(row.subject, []).append((_key(row), _values(row)))
+                # asked for what is done of them, SQLite would go through the index of all that is done
+                for row in connection.execute(longest_first.where(_columns.subject.in_(batch))):
+                    if row.state == "done":
+                        found.setdefault(row.subject, []).append((_key(row), _values(row)))
         return found
 
     def evaluation_stats(self) -> EvaluationStats:

@@ -24,12 +24,17 @@ def lower_within(most: int | None, levels: Levels, problem: Problem, rng: np.ran
     """Random single lowerings until the budget holds; None where ``most`` are not enough, or nothing helps any more."""
     space, current = problem.space, list(levels)
     parts = [space.layers[unit.layers[0]].part for unit in space.units]
+    helpful = {
+        limit.measure: {n for n, part in enumerate(parts) if _helps(part, limit.measure)}
+        for limit in problem.budget.limits
+    }
     for done in itertools.count():
         measures = space.measure(current)
         broken = [limit.measure for limit in problem.budget.limits if not limit.holds(measures)]
         if not broken:
             return tuple(current)
-        lower = [n for n, part in enumerate(parts) if current[n] > 0 and any(_helps(part, each) for each in broken)]
+        able = set[int]().union(*(helpful[each] for each in broken))
+        lower = [n for n, level in enumerate(current) if level > 0 and n in able]
         if not lower or done == most:
             return None
         current[lower[rng.integers(len(lower))]] -= 1

@@ -52,11 +52,7 @@ def _is_part(space: Space, number: int) -> bool:
 
 def _weight_costs(space: Space, number: int, measure: str) -> list[int]:
     """The same without measuring the whole model for each option."""
-    unit, part = space.units[number], _OF_WEIGHTS[measure]
-    own = [
-        sum(int(getattr(space.bits(layer, option), part)) for layer in (space.layers[index] for index in unit.layers))
-        for option in unit.options
-    ]
+    own = [int(getattr(bits, _OF_WEIGHTS[measure])) for bits in space.unit_bits[number]]
     rest = int(getattr(space.kept_measures, measure)) - own[space.kept[number]]
     return [rest + bits for bits in own]
 

@@ -32,6 +32,9 @@ class Bits:
         return Bits(stored=self.stored + other.stored, nominal=self.nominal + other.nominal)
 
 
+NO_BITS = Bits(stored=0, nominal=0)
+
+
 class Option(Protocol):
     """One way to compress a layer. Equal options have equal slugs, and a slug names one option."""
 
@@ -117,7 +120,7 @@ class Drop:
         return "drop"
 
     def bits(self, rows: int, columns: int, dense_bits: int) -> Bits:
-        return Bits(stored=0, nominal=0)
+        return NO_BITS
 
     @classmethod
     def parse(cls, slug: str) -> Option | None:

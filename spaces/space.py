@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.layer import Layer
-from spaces.option import DROP, KEEP, Bits, Drop, Option
+from spaces.option import DROP, KEEP, NO_BITS, Bits, Drop, Option
 from spaces.tables import check_name
 
 Levels = tuple[int, ...]  # for each unit of a space, the number of its option, smallest first
@@ -145,32 +145,63 @@ class Space:
 
     def measure(self, levels: Sequence[int]) -> Measures:
         """The exact cost of one level per unit."""
-        return self.measure_options(self._options(levels))
+        costs = [bits[level] for bits, level in zip(self.unit_bits, levels, strict=True)]
+        units = list(zip(self._first_layers, costs, strict=True))
+        dropped = {layer.name for layer, cost in units if cost is None}
+        left = [cost for layer, cost in units if cost is not None and dropped.isdisjoint(layer.inside)]
+        return self._measures(left, dropped)
 
     def measure_options(self, options: Mapping[str, Option]) -> Measures:
         """The exact cost of an option for every layer; what lies in a dropped part costs nothing."""
         dropped = {name for name, option in options.items() if option == DROP}
-        stored, nominal, parameters = self._rest_bits, 0, self.anatomy.num_parameters
-        for layer in self.layers:
-            option = options[layer.name]
-            if option == DROP or dropped.intersection(layer.inside):
-                continue
-            bits = self.bits(layer, option)
-            stored, nominal = stored + bits.stored, nominal + bits.nominal
+        kept = (layer for layer in self.layers if layer.name not in dropped and dropped.isdisjoint(layer.inside))
+        return self._measures([self.bits(layer, options[layer.name]) for layer in kept], dropped)
+
+    def _measures(self, costs: Sequence[Bits], dropped: set[str]) -> Measures:
+        """What the layers that are left cost together, and the model around them without the named parts."""
+        rest = self._without(dropped) if dropped else self._surroundings
+        return replace(
+            rest,
+            stored_bits=rest.stored_bits + sum(cost.stored for cost in costs),
+            nominal_bits=sum(cost.nominal for cost in costs),
+        )
+
+    @cached_property
+    def _surroundings(self) -> Measures:
+        return self._without(set())
+
+    def _without(self, dropped: set[str]) -> Measures:
+        """The model without the named parts, less the bits of the space's own layers."""
         gone = self._gone(dropped)
-        lost = sum(layer.num_weights + layer.other_parameters for layer in gone)
-        not_ours = sum(layer.num_weights for layer in gone if layer.name not in options)
-        stored -= (not_ours + sum(layer.other_parameters for layer in gone)) * self.anatomy.dense_bits
+        lost = sum(layer.num_weights for layer in gone)
+        others = sum(layer.other_parameters for layer in gone)
+        not_ours = sum(layer.num_weights for layer in gone if layer.name not in self._name_set)
         names = {layer.name for layer in gone}
         attentions, mlps = (self._kept(part, names) for part in ("attention", "mlp"))
         return Measures(
-            stored_bits=stored,
-            nominal_bits=nominal,
-            parameters=parameters - lost,
-            flops=2 * (self.num_multiplied - sum(layer.num_weights for layer in gone)),
+            stored_bits=self._rest_bits - (not_ours + others) * self.anatomy.dense_bits,
+            nominal_bits=0,
+            parameters=self.anatomy.num_parameters - lost - others,
+            flops=2 * (self.num_multiplied - lost),
             attentions=attentions,
             mlps=mlps,
         )
+
+    @cached_property
+    def unit_bits(self) -> tuple[tuple[Bits | None, ...], ...]:
+        """What the layers of each unit cost at each level, unless what they lie in is dropped; None for a drop."""
+        return tuple(
+            tuple(
+                None if option == DROP else sum((self.bits(self.layers[n], option) for n in unit.layers), NO_BITS)
+                for option in unit.options
+            )
+            for unit in self.units
+        )
+
+    @cached_property
+    def _first_layers(self) -> tuple[Layer, ...]:
+        """Of each unit; what is tied to it lies in the same parts, and a part is tied to nothing."""
+        return tuple(self.layers[unit.layers[0]] for unit in self.units)
 
     def _gone(self, dropped: set[str]) -> list[Layer]:
         """Every weight and part of the model that dropping the named parts removes, each once."""
@@ -206,13 +237,6 @@ class Space:
             for index, layer in enumerate(self.layers)
         }
         return tuple(places[name] for name in Configuration.of(dict.fromkeys(places, KEEP)).names)
-
-    def _options(self, levels: Sequence[int]) -> dict[str, Option]:
-        return {
-            self.layers[index].name: unit.options[level]
-            for unit, level in zip(self.units, levels, strict=True)
-            for index in unit.layers
-        }
 
     @cached_property
     def holders(self) -> tuple[int | None, ...]:

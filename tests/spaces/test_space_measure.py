@@ -15,6 +15,7 @@ from tiny_models import HIDDEN, NUM_BLOCKS, TINY, VOCABULARY, Tiny
 from torch.utils.flop_counter import FlopCounterMode
 
 from spaces.build import build_space
+from spaces.ggml import GgmlSpec
 from spaces.option import DROP, KEEP, Option, Quantize
 from spaces.space import Measures, Space
 from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec
@@ -22,6 +23,13 @@ from spaces.spec import DropSpec, QuantizeSpec, SpaceSpec
 every_tiny = pytest.mark.parametrize("tiny", TINY.values(), ids=TINY)
 QUANTIZE = QuantizeSpec(bits=(2, 4, 8), group_sizes=(32,))
 DROPS = DropSpec(parts=("attention", "mlp", "block"))
+BLOCKS = DropSpec(parts=("block",))
+SPECS = {
+    "tied": SpaceSpec(options=(QUANTIZE, DROPS), ties="vllm"),
+    "ggml": SpaceSpec(options=(GgmlSpec(types=("q4_0", "q8_0")), BLOCKS), target="llama.cpp"),
+    "mlx": SpaceSpec(options=(QUANTIZE, BLOCKS), target="mlx"),
+    "pinned": SpaceSpec(options=(QUANTIZE, DROPS), pin={"*.0.self_attn": DROP, "*.1.mlp": KEEP}),
+}
 
 
 @cache
@@ -94,13 +102,23 @@ def quantized_bits(tiny: Tiny, name: str, option: Quantize) -> tuple[int, int]:
 
 
 @every_tiny
-@given(data=st.data())
-@settings(max_examples=15, deadline=None)
-def test_any_configuration_costs_what_is_left_of_the_parameters(tiny: Tiny, data: st.DataObject) -> None:
+@given(data=st.data(), drops=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_any_configuration_costs_what_is_left_of_the_parameters(tiny: Tiny, data: st.DataObject, drops: bool) -> None:
     space = space_with(tiny, include=("lm_head",))
-    levels = [data.draw(st.integers(0, len(unit.options) - 1)) for unit in space.units]
+    lowest = [0 if drops else int(unit.options[0] == DROP) for unit in space.units]
+    levels = [data.draw(st.integers(low, len(unit.options) - 1)) for low, unit in zip(lowest, space.units, strict=True)]
     options = dict(space.configure(levels).options)
     assert space.measure(levels) == summed(tiny, options)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_levels_cost_what_their_options_cost(name: str, data: st.DataObject) -> None:
+    space = build_space(TINY["llama"].anatomy(), SPECS[name])
+    levels = [data.draw(st.integers(0, len(unit.options) - 1)) for unit in space.units]
+    assert space.measure(levels) == space.measure_options(dict(space.configure(levels).options))
 
 
 @given(data=st.data())

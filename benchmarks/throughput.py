@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -13,11 +14,13 @@ from uuid import uuid4
 import numpy as np
 import ray
 import torch
+from torch import nn
 
 from benchmarks.document import table
 from benchmarks.timing import Arm, Spread, Work, interleave, ratio
 from evaluators.checkpoint import load_model
 from evaluators.evaluator import batch_sequences
+from evaluators.linear import quicken
 from search.engine.cluster import start_ray
 from search.engine.evaluations import Evaluations
 from search.engine.plan import Plan
@@ -29,8 +32,9 @@ from store.store import Store
 
 SEED = 0
 NUM_THREADS = os.cpu_count() or 1
-BARE, ONE, BARE_THREAD, ONE_THREAD, TWO = (
+BARE, OWN, ONE, BARE_THREAD, ONE_THREAD, TWO = (
     f"bare loop, {NUM_THREADS} threads",
+    f"bare loop with the engine's linear layers, {NUM_THREADS} threads",
     f"one worker, {NUM_THREADS} threads",
     "bare loop, 1 thread",
     "one worker, 1 thread",
@@ -38,7 +42,7 @@ BARE, ONE, BARE_THREAD, ONE_THREAD, TWO = (
 )
 APPLY, HERE = "applying", "measuring without the engine"
 POOLS = {ONE: (1, NUM_THREADS), ONE_THREAD: (1, 1), TWO: (2, 1)}  # arm -> workers, threads of each
-RATIOS = ((ONE, BARE), (ONE_THREAD, BARE_THREAD), (TWO, ONE_THREAD), (TWO, ONE))
+RATIOS = ((OWN, BARE), (ONE, BARE), (ONE, OWN), (ONE_THREAD, BARE_THREAD), (TWO, ONE_THREAD), (TWO, ONE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +89,21 @@ def show_throughput(
 
 def _bare_arms(load: Load) -> dict[str, Arm]:
     """``model(input_ids).logits`` on the batches that the engine runs, as often as it runs them."""
-    model = load_model(load.plan.folder, dtype=getattr(torch, load.plan.spec.evaluation.dtype))
+    model, own = (load_model(load.plan.folder, dtype=getattr(torch, load.plan.spec.evaluation.dtype)) for _ in range(2))
+    quicken(own)
     stream = load.plan.streams["calibration"]
     batches = [tokens for _, tokens in stream.batches(0, load.num_sequences, batch_sequences(stream.length))]
 
-    def run() -> None:
+    def loop(model: nn.Module) -> None:
         with torch.inference_mode():
             for tokens in batches * load.num_configurations:
                 _ = model(input_ids=tokens, use_cache=False).logits
 
-    return {BARE: _with_threads(NUM_THREADS, run), BARE_THREAD: _with_threads(1, run)}
+    return {
+        BARE: _with_threads(NUM_THREADS, partial(loop, model)),
+        OWN: _with_threads(NUM_THREADS, partial(loop, own)),
+        BARE_THREAD: _with_threads(1, partial(loop, model)),
+    }
 
 
 def _parts(load: Load) -> dict[str, Arm]:
@@ -156,7 +165,7 @@ def _describe(load: Load, rounds: int) -> str:
 
 def _rates(seconds: Mapping[str, list[float]], num_tokens: int) -> str:
     rows = []
-    for name in (BARE, ONE, BARE_THREAD, ONE_THREAD, TWO):
+    for name in (BARE, OWN, ONE, BARE_THREAD, ONE_THREAD, TWO):
         rates = Spread.of([num_tokens / taken for taken in seconds[name]])
         rows.append((name, rates.show(",.0f")))
     return table(("", "tokens per second"), rows)
@@ -170,9 +179,9 @@ def _ratios(seconds: Mapping[str, list[float]]) -> str:
 
 def _shares(seconds: Mapping[str, list[float]]) -> str:
     """The parts of one worker's time. Some are differences of arms of one round, so noise can make them negative."""
-    whole, forward, apply, here = (np.array(seconds[name]) for name in (ONE, BARE, APPLY, HERE))
+    whole, forward, apply, here = (np.array(seconds[name]) for name in (ONE, OWN, APPLY, HERE))
     parts = {
-        "the forward pass: the bare loop": forward,
+        "the forward pass: the bare loop with the engine's linear layers": forward,
         "applying: reading the bank, dequantizing, writing weights": apply,
         "comparing: KL and loss against the dense logits": here - apply - forward,
         "the engine: Ray, leases and the store": whole - here,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from compressors.bank import Bank
 from compressors.compressed import CompressedWeight
 from compressors.weights import weight_of, write_weight
+from evaluators.linear import quicken
 from evaluators.memory import Memory
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
@@ -29,6 +30,7 @@ class LiveModel:
     """
 
     def __init__(self, model: nn.Module, anatomy: Anatomy, bank: Bank, *, bank_bytes: int | None = None) -> None:
+        quicken(model)
         self.model = model
         self.anatomy = anatomy
         self.bank = bank

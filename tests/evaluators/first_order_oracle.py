@@ -10,6 +10,7 @@ import torch
 from live_oracle import RTN, built_bank, logits_of, overwrite
 from tiny_models import TINY, VOCABULARY
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from evaluators.dense import DenseLogits
 from evaluators.dense_layout import Layout
@@ -51,7 +52,7 @@ def values(statistic: Statistic, evaluator: Evaluator, start: int, stop: int) ->
 def plain_weight(module: nn.Module) -> np.ndarray:  # float64 (out, in), a copy
     weight: Tensor = module.weight  # type: ignore[assignment]
     array: np.ndarray = weight.detach().double().numpy().copy()
-    return array.T if type(module).__name__ == "Conv1D" else array
+    return array.T if isinstance(module, Conv1D) else array
 
 
 def plain_delta(evaluator: Evaluator, entry: Entry) -> np.ndarray:  # float64 (out, in)

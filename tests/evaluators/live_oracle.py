@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from tiny_models import Tiny
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from compressors.bank import Bank
 from compressors.build import build_bank
+from evaluators.linear import quicken
 from spaces.configuration import Configuration
 from spaces.discovery import find_anatomy
 from spaces.option import DROP, Quantize
@@ -27,6 +29,12 @@ def built_bank(root: Path, model: nn.Module, *, beside: tuple[str, ...] = ()) ->
     tokens = torch.arange(16).reshape(2, 8)
     build_bank(model, blocks=anatomy.blocks, layers=layers, tokens=tokens, bank=bank, propagate=None)
     return bank
+
+
+def multiplied_alike(model: nn.Module) -> nn.Module:
+    """``model`` with the linear layers of live models, so that what both compute can be compared to the last bit."""
+    quicken(model)
+    return model
 
 
 def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
@@ -59,7 +67,7 @@ def output_of(tiny: Tiny, name: str) -> str:
 
 def overwrite(module: nn.Module, weight: Tensor) -> None:
     parameter: Tensor = module.weight  # type: ignore[assignment]
-    own = weight.T if type(module).__name__ == "Conv1D" else weight
+    own = weight.T if isinstance(module, Conv1D) else weight
     parameter.data = own.clone().contiguous()
 
 

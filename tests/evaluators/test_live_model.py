@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from live_oracle import RTN, built_bank, expected_logits, logits_of
+from live_oracle import RTN, built_bank, expected_logits, logits_of, multiplied_alike
 from tiny_models import TINY, VOCABULARY, Tiny
 from torch import Tensor, nn
 
@@ -54,7 +54,7 @@ class Stage:
 
 def stage_of(name: str, root: Path) -> Stage:
     tiny = TINY[name]
-    model = tiny.model()
+    model = multiplied_alike(tiny.model())
     asym = QuantizeSpec(bits=(2, 4), group_sizes=(32,), solver="rtn")
     sym = QuantizeSpec(bits=(8,), group_sizes=(32,), symmetric=(True,), solver="rtn")
     spec = SpaceSpec(options=(asym, sym, DropSpec(parts=("attention", "mlp", "block"))))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from live_oracle import RTN, built_bank, expected_logits, logits_of
+from live_oracle import RTN, built_bank, expected_logits, logits_of, multiplied_alike
 from tiny_models import TINY, VOCABULARY, Tiny
 from torch import Tensor, nn
 
@@ -60,7 +60,7 @@ class Stage:
 
 def stage_of(name: str, root: Path) -> Stage:
     tiny = TINY[name]
-    model = tiny.model(NUM_BLOCKS)
+    model = multiplied_alike(tiny.model(NUM_BLOCKS))
     return Stage(tiny=tiny, model=model, bank=built_bank(root, model, beside=tuple(tiny.outside)))
 
 

@@ -12,6 +12,7 @@ from first_order_oracle import LENGTH, evaluator_of, every_entry, plain_delta, v
 from live_oracle import RTN, overwrite
 from tiny_models import TINY
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from evaluators.evaluator import Evaluator
 from evaluators.sensitivity.delta_loss import DeltaLossSums
@@ -39,7 +40,7 @@ def slopes(evaluator: Evaluator, taken: dict[str, Quantize], tokens: Tensor) -> 
 
 def plain_slope(module: nn.Module) -> np.ndarray:  # (out, in)
     slope: Tensor = module.weight.grad  # type: ignore[assignment, union-attr]
-    return slope.numpy().T if type(module).__name__ == "Conv1D" else slope.numpy()
+    return slope.numpy().T if isinstance(module, Conv1D) else slope.numpy()
 
 
 def expected_sums(evaluator: Evaluator, changes: tuple[Entry, ...], tokens: Tensor) -> list[float]:

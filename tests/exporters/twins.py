@@ -15,6 +15,7 @@ from compressors.bank import Bank
 from compressors.measure import EntryErrors
 from compressors.solvers import solve
 from compressors.weights import weight_of
+from evaluators import linear
 from evaluators.checkpoint import load_model
 from evaluators.live import LiveModel
 from exporters.provenance import Provenance
@@ -105,7 +106,15 @@ def dense_twin(source: Source, dtype: torch.dtype | None = None) -> nn.Module:
     bank = source.entry.__self__  # type: ignore[attr-defined]
     live = LiveModel(load_model(source.model, dtype=dtype or source.dtype), source.anatomy, bank)
     live.apply(source.configuration)
-    return live.model
+    return _as_loaded(live.model)
+
+
+def _as_loaded(live: nn.Module) -> nn.Module:
+    """``live`` with linear layers multiplied as in a model just loaded, so that both can be equal to the last bit."""
+    for module in live.modules():
+        if type(module).__module__ == linear.__name__:
+            module.__class__ = type(module).__base__
+    return live
 
 
 def logits(model: nn.Module, ids: Tensor | None = None) -> Tensor:  # float32 (2, 16, vocabulary)

@@ -15,7 +15,7 @@ DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`security policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
-AWAY = r"net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|CONNECTION_RESET)"
+AWAY = r"net::ERR_(CONNECTION_(REFUSED|RESET)|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|CONTENT_LENGTH_MISMATCH)"
 
 expect.set_options(timeout=TIMEOUT_MS)
 

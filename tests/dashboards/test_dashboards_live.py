@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from dashboard_candidates import quantized
 from dashboard_jobs import PROGRESS, add_job, running_job, usual_job
 from dashboard_site import Site
 from dashboard_visit import AWAY, Visit
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +32,31 @@ def measure(site: Site, job_id: str, num: int) -> None:
     moment = {**PROGRESS, "done": known, "label": "round 3 of 4"}
     site.store.note_progress(job_id, 1, moment)
     site.store.add_event(job_id, "progress", moment, attempt=1)
+
+
+@contextmanager
+def answering_halves() -> Iterator[str]:
+    """The address of a server whose answers stop halfway."""
+
+    class Half(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"items": [')
+
+        def log_message(self, *said: object) -> None:
+            """Nothing: the browser tells."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 def expect_candidates(visit: Visit, num: int) -> None:
@@ -154,6 +183,27 @@ def test_a_killed_service_is_waited_for_and_nothing_is_shown_twice(new_site: New
     assert sorted(map(int, numbers)) == list(range(1, 81))
 
 
+@pytest.mark.parametrize("path", ["", "/candidates", "/front"])
+def test_an_answer_that_stops_halfway_is_asked_for_again(visit: Visit, job: str, path: str) -> None:
+    """As when the service is killed while it answers."""
+    visit.allow("CONTENT_LENGTH_MISMATCH")
+    asked = re.compile(rf"/jobs/{job}{path}(\?|$)")
+    cut: list[str] = []
+
+    def halve(route: Route) -> None:
+        cut.append(route.request.url)
+        route.continue_(url=halves)
+
+    with answering_halves() as halves:
+        visit.page.route(asked, halve, times=2)
+        with visit.page.expect_request(lambda request: len(cut) == 2 and asked.search(request.url) is not None):
+            visit.open(f"/jobs/{job}")
+    expect_candidates(visit, 80)
+    expect(visit.rows().first).to_be_visible()
+    expect(visit.page.get_by_role("banner")).not_to_contain_text("Service away")
+    expect(visit.page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_page_that_finds_no_service_shows_the_job_once_there_is_one(new_site: NewSite, visit_as: VisitAs) -> None:
     site = new_site()
     job_id = usual_job(site.store)
@@ -221,7 +271,12 @@ def test_a_token_is_asked_for_and_again_when_it_is_no_longer_taken(new_site: New
     expect_candidates(visit, 40)
     visit.rows().nth(3).click()
     query = visit.wait_for_key("candidate")
-    site.store.revoke_token(first.id)
+
+    def revoke(route: Route) -> None:  # after the click: what the page asks by itself would open the dialog before it
+        site.store.revoke_token(first.id)
+        route.continue_()
+
+    visit.page.route("**/*:pause", revoke, times=1)
     visit.button("Pause").click()
     expect(dialog).to_contain_text("The service no longer takes this tab's token")
     sign_in(visit, site.store.add_token("ann again", "admin")[1])

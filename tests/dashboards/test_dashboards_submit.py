@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dashboard_site import EXAMPLES, Site
 from dashboard_visit import Visit
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +39,34 @@ def test_the_dry_run_shows_what_would_happen_before_anything_is_queued(visit: Vi
     expect(check.locator(".costs")).to_contain_text("84")
     expect(check.locator(".sizes")).to_contain_text(re.compile(r"smallest 4\.64\sMB"))
     assert len(site.store.jobs(limit=200)) == known
+
+
+def test_an_example_waits_until_it_is_known_where_its_model_lies(visit: Visit) -> None:
+    held: list[Route] = []
+    visit.page.route(re.compile(r"/models(\?|$)"), lambda route: held.append(route))
+    visit.open("/submit")
+    visit.button("Bit-widths", exact=False).click()
+    expect(visit.page.get_by_label("Seed")).to_be_visible()  # the rest of the page is there
+    expect(yaml_of(visit)).to_have_value("")
+    for route in held:
+        route.continue_()
+    expect(yaml_of(visit)).to_have_value(re.compile(f"model: {re.escape(str(EXAMPLES))}/reference-model"))
+
+
+def test_an_example_that_waits_does_not_replace_a_file_read_meanwhile(visit: Visit) -> None:
+    visit.allow(REFUSED)  # the file's model lies elsewhere
+    held: list[Route] = []
+    visit.page.route(re.compile(r"/models(\?|$)"), lambda route: held.append(route))
+    visit.open("/submit")
+    visit.button("Bit-widths", exact=False).click()
+    file = EXAMPLES / "jobs" / "drop.yaml"
+    visit.page.get_by_label("A job file").set_input_files(file)
+    expect(yaml_of(visit)).to_have_value(file.read_text("utf-8"))
+    with visit.page.expect_response(re.compile(r"/models(\?|$)")):
+        for route in held:
+            route.continue_()
+    expect(visit.page.get_by_role("group", name="Models in the service's folders")).to_be_visible()
+    expect(yaml_of(visit)).to_have_value(file.read_text("utf-8"))
 
 
 def test_form_and_yaml_follow_each_other(visit: Visit) -> None:

@@ -106,12 +106,14 @@ export function authorization() {
  * @returns {Promise<any>}
  */
 export async function get(path, params = {}, { signal } = {}) {
-  return (await request("GET", path, { params, signal })).json();
+  const answer = await request("GET", path, { params, signal });
+  return whole(answer.json(), signal);
 }
 
 /** @param {string} path @param {Parameters} [params] @param {{signal?: AbortSignal}} [options] */
 export async function getText(path, params = {}, { signal } = {}) {
-  return (await request("GET", path, { params, signal })).text();
+  const answer = await request("GET", path, { params, signal });
+  return whole(answer.text(), signal);
 }
 
 /**
@@ -126,7 +128,7 @@ export async function send(method, path, body, { params = {}, key, signal } = {}
   /** @type {Record<string, string>} */
   const headers = key === undefined ? {} : { "Idempotency-Key": key };
   const answer = await request(method, path, { params, headers, body, signal });
-  return answer.status === 204 ? null : answer.json();
+  return answer.status === 204 ? null : whole(answer.json(), signal);
 }
 
 /** Save what a path answers under the name that the service gives it; answers that name.
@@ -134,7 +136,7 @@ export async function send(method, path, body, { params = {}, key, signal } = {}
 export async function downloadFile(path, params = {}) {
   const answer = await request("GET", path, { params, timeoutMs: null });
   const name = fileName(answer.headers.get("Content-Disposition")) ?? path.split("/").at(-1) ?? "download";
-  saveBlob(await answer.blob(), name);
+  saveBlob(await whole(answer.blob()), name);
   return name;
 }
 
@@ -188,9 +190,28 @@ async function reach(method, path, { params, headers = {}, body, signal, timeout
     return answer;
   } catch (error) {
     if (signal?.aborted) throw error;
-    noteReach(false);
-    throw new Problem({ status: 0, code: "unreachable", detail: "the service does not answer" });
+    throw unreachable();
   }
+}
+
+/**
+ * An answer's body; one that stops halfway, as when the service is killed, is no answer.
+ * @template T
+ * @param {Promise<T>} reading
+ * @param {AbortSignal} [signal]
+ */
+async function whole(reading, signal) {
+  try {
+    return await reading;
+  } catch (error) {
+    if (signal?.aborted || error instanceof SyntaxError) throw error; // all of it came, and is no JSON
+    throw unreachable();
+  }
+}
+
+function unreachable() {
+  noteReach(false);
+  return new Problem({ status: 0, code: "unreachable", detail: "the service does not answer" });
 }
 
 /** Tell the pages whether the service answers. @param {boolean} reached */

@@ -125,7 +125,9 @@ function useText({ schema, models }) {
   useLayoutEffect(() => keepDraft({ text, from }), [text, from]); // at once: the page may be left before it is painted
   const change = useCallback((/** @type {any} */ path, /** @type {any} */ value) =>
     setText((before) => editYaml(before, path, value, order)), [order]);
+  const [example, startFromExample] = useState(/** @type {string | null} */ (null)); // until it is known where it lies
   const begin = useCallback((/** @type {string} */ next, /** @type {string} */ name) => {
+    startFromExample(null); // an example that still waits does not replace what was begun after it
     setText((before) => {
       if (before.trim() && before !== next) setPrevious(before);
       return next;
@@ -140,14 +142,15 @@ function useText({ schema, models }) {
       toast(error, "error");
     }
   }, [schema]);
-  const startFromExample = (/** @type {string} */ name) =>
-    begin(exampleText(name, models ?? []) ?? "", `the example ${name}`);
+  useEffect(() => {
+    if (example !== null && models) begin(exampleText(example, models) ?? "", `the example ${example}`);
+  }, [example, models]);
   useEffect(() => {
     if (query.from && schema && from !== `job ${query.from}`) startFromJob(query.from);
   }, [query.from, schema]);
   useEffect(() => {
-    if (query.example && models && from !== `the example ${query.example}`) startFromExample(query.example);
-  }, [query.example, models]);
+    if (query.example && from !== `the example ${query.example}`) startFromExample(query.example);
+  }, [query.example]);
   const restore = () => {
     setText(previous ?? "");
     setPrevious(null);

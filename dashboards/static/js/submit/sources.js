@@ -22,7 +22,7 @@ export function useSources() {
       get(path, {}, { signal: asking.signal })
       .then((answer) => setSources((before) => ({ ...before, ...part(answer) })))
       .catch((problem) => asking.signal.aborted
-        || setSources((before) => ({ ...before, models: before.models ?? [], problem })));
+        || setSources((before) => ({ ...before, ...(path === "models" && { models: before.models ?? [] }), problem })));
     setSources((before) => ({ ...before, problem: null }));
     take("schemas/job", (schema) => ({ schema }));
     take("spaces", (catalogue) => ({ catalogue }));

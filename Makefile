@@ -39,7 +39,7 @@ check: env check-pages
 PROCESSES ?= 2
 
 test: env
-	$(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5
 
 # tools that pin other versions of torch and transformers than ours lie beside the environment, not in it;
 # without torch's compiler, which GPTQModel's kernel keeps busy for a minute

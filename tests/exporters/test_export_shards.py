@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,13 @@ def test_a_sharded_model_is_exported_in_shards(
     assert torch.equal(logits(load_model(out, dtype=source.dtype)), logits(dense_twin(source)))
 
 
+def memory_in_use() -> int:
+    """Bytes of this process alone, not those of mapped files, once the C library has given back what it kept."""
+    ctypes.CDLL(None).malloc_trim(0)
+    uss: int = psutil.Process().memory_full_info().uss
+    return uss
+
+
 def test_memory_holds_one_shard_and_not_the_model(tmp_path: Path) -> None:
     """Of a model of 100 MiB, nearly all of it in layers whose values are made anew, with shards of 8 MiB."""
     config = LlamaConfig(
@@ -100,15 +108,15 @@ def test_memory_holds_one_shard_and_not_the_model(tmp_path: Path) -> None:
     source = source_of(tmp_path, tmp_path / "model", {"*.mlp.*": "rtn-int4-g32-sym"})
     out = tmp_path / "out"
     out.mkdir()
-    peak, process = 0, psutil.Process()
+    peak = 0
 
     def see(_done: int, _total: int) -> None:
         nonlocal peak
-        peak = max(peak, process.memory_full_info().uss)  # pages of this process alone: not those of mapped files
+        peak = max(peak, memory_in_use())
 
-    before = process.memory_full_info().uss
+    before = memory_in_use()
     Dense(max_shard_bytes=8 * MIB).write(replace(source, on_tensor=see), out)
     size = sum(path.stat().st_size for path in weight_files(out))
     assert size > 100 * MIB
-    # one layer of 4 MiB with its unpacked codes, a shard and what the allocator keeps; the whole would be 100
-    assert peak - before < size / 3
+    # a shard: 8.1 MiB are seen, with 16 or 32 layers too
+    assert peak - before < 3 * 8 * MIB

@@ -39,6 +39,11 @@ class PlansFronts(Protocol):
         """As ``planned_tokens``, for all ``problems`` together."""
 
 
+def middle(problems: tuple[Problem, ...]) -> Problem:
+    """Whose score serves all budgets, where they share one."""
+    return problems[len(problems) // 2]
+
+
 def search_front(strategy: Strategy, problems: tuple[Problem, ...]) -> Front:
     """An answer for each of ``problems``, which differ in budget alone, the tightest first.
 

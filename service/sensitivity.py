@@ -10,10 +10,9 @@ import numpy as np
 from search.engine.answers import Recorded, drive
 from search.engine.plan import Plan
 from search.engine.resolve import score_of
+from search.fronts import middle
 from search.scores.errors import OutputError
-from search.scores.score import Score, Scores, name_of_score
-from search.strategies.trust_region import TrustRegion
-from search.strategy import Problem
+from search.scores.score import Scores, name_of_score
 from service.spaces_view import SENSITIVITY_FILE
 from spaces.errors import InputError, LayerpressError
 from spaces.space import Space
@@ -31,8 +30,8 @@ def sensitivity_document(plan: Plan, store: Store) -> dict[str, Any]:
         InputError: neither is there.
         JobError: the bank has lost entries, or is not built yet.
     """
-    problem = plan.problems[len(plan.problems) // 2]  # of several, where a search over all of them scores
-    score = _score_of(plan, problem)
+    problem = middle(plan.problems)
+    score = score_of(plan.strategy, problem)
     recorded = Recorded(store, plan.context("calibration"), problem.space, plan.spec.objective)
     try:
         score.check(problem)
@@ -52,12 +51,6 @@ def sensitivity_files(plan: Plan, store: Store) -> list[Artifact]:
         return []
     content = json.dumps(document, allow_nan=False).encode()
     return [Artifact(name=SENSITIVITY_FILE, media_type="application/json", content=content)]
-
-
-def _score_of(plan: Plan, problem: Problem) -> Score:
-    if isinstance(plan.strategy, TrustRegion):
-        return plan.strategy.first_score(problem)
-    return score_of(plan.strategy)
 
 
 def _document(space: Space, source: str, scores: Scores) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 
 from search.engine.draft import in_nats
 from search.engine.plan import Plan
-from search.engine.resolve import Resolve, resolve, score_of
+from search.engine.resolve import Resolve, resolve, score_of, scored_problem
 from search.report import describe
 from search.scores.score import Score, Scores, name_of_score
 from search.settings import make_score, make_solver
 from search.strategy import Asking, Problem
 from service.outputs import source_hashes
 from spaces.budget import make_budget
-from spaces.budgets import nearest_budget, show_budgets
+from spaces.budgets import show_budgets
 from spaces.configuration import Configuration
 from spaces.errors import InputError
 from store.store import Store
@@ -74,8 +74,8 @@ def pose(plan: Plan, wanted: Wanted, where: str) -> Posed:
         InputError: the budget cannot be met, or the score or solver cannot take it.
     """
     problem, budget = _problem(plan, wanted, where)
-    scored = plan.problems[nearest_budget(problem.budget, [each.budget for each in plan.problems])]
-    score = score_of(plan.strategy) if wanted.score is None else make_score(wanted.score)
+    scored = scored_problem(plan, problem.budget)
+    score = score_of(plan.strategy, scored) if wanted.score is None else make_score(wanted.score)
     strategy = Resolve(score=score, solver=make_solver(wanted.solver), scored=scored)
     strategy.check(problem)
     method = {"score": name_of_score(score), "solver": wanted.solver}

@@ -8,13 +8,17 @@ from search.engine.answers import Recorded, drive
 from search.engine.plan import Plan
 from search.engine.progress import Watch
 from search.engine.run import run_job
+from search.fronts import SharesBudgets, middle
 from search.report import Outcome
 from search.scores.errors import OutputError
 from search.scores.score import Score
 from search.solvers.solver import Solver
 from search.strategies.allocate import Allocate
 from search.strategies.evolution import Evolution
+from search.strategies.trust_region import TrustRegion
 from search.strategy import FINAL_TOKENS, Problem, Search, Strategy
+from spaces.budget import Budget
+from spaces.budgets import nearest_budget
 from spaces.errors import InputError, JobError
 from spaces.space import Levels
 from store.store import Store
@@ -43,11 +47,24 @@ class Resolve:
         return (yield from self.solver.solve(problem, scores))
 
 
-def score_of(strategy: Strategy) -> Score:
-    """The score that a strategy computes; output-error, which every bank has, for one that computes none."""
-    if isinstance(strategy, Evolution) and isinstance(strategy.start, Allocate):
-        return strategy.start.score
-    return strategy.score if isinstance(strategy, Allocate) else OutputError()
+def score_of(strategy: Strategy, problem: Problem) -> Score:
+    """The score that a strategy begins with; output-error, which every bank has, for one that computes none."""
+    match strategy:
+        case Allocate():
+            return strategy.score
+        case TrustRegion():
+            return strategy.first_score(problem)
+        case Evolution(start=Allocate() | TrustRegion() as start):
+            return score_of(start, problem)
+        case _:
+            return OutputError()
+
+
+def scored_problem(plan: Plan, budget: Budget) -> Problem:
+    """Of a job's problems the one whose scores serve ``budget``: the middle one, or the nearest if each has its own."""
+    if isinstance(plan.strategy, SharesBudgets):
+        return middle(plan.problems)
+    return plan.problems[nearest_budget(budget, [each.budget for each in plan.problems])]
 
 
 def resolve(plan: Plan, problem: Problem, strategy: Resolve, store: Store) -> Levels:

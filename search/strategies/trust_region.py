@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 
 from search.baselines import uniform_near
+from search.fronts import middle
 from search.mutation import GROUPS, Groups
 from search.region.local_model import Doubt, LocalModel, check_moves, model_of, single_changes
 from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
@@ -116,9 +117,8 @@ class TrustRegion:
 
         The score is that of the budget in the middle.
         """
-        middle = problems[len(problems) // 2]
-        model = yield from self._model(middle)
-        windows, rounds = Windows(problem=middle), -(-self.rounds // len(problems))
+        model = yield from self._model(middle(problems))
+        windows, rounds = Windows(problem=middle(problems)), -(-self.rounds // len(problems))
         answers = []
         for problem in problems:
             windows = replace(windows, problem=problem)
@@ -126,9 +126,8 @@ class TrustRegion:
         return tuple(answers)
 
     def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
-        middle = problems[len(problems) // 2]
         rounds = -(-self.rounds // len(problems)) * len(problems)
-        return self._planned(middle, rounds=rounds, starts=len(problems))
+        return self._planned(middle(problems), rounds=rounds, starts=len(problems))
 
     def _model(self, problem: Problem) -> Asking[LocalModel]:
         """What the score says."""

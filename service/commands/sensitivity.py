@@ -63,7 +63,7 @@ def sensitivity_command(
 def _scores(plan: Plan, asked: str | None) -> tuple[list[Score], dict[str, str]]:
     """The scores asked for, checked; of ``all``, those that fit, and why the others do not."""
     if asked is None:
-        score = score_of(plan.strategy)
+        score = score_of(plan.strategy, plan.problem)
         score.check(plan.problem)
         return [score], {}
     names = [name.strip() for name in asked.split(",") if name.strip()]

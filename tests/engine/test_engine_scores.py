@@ -12,6 +12,7 @@ import pytest
 from search.engine.answers import Recorded, drive
 from search.engine.compare import make_trials, run_trials
 from search.engine.estimates import cut_runs, sample_keys
+from search.engine.front_run import run_front
 from search.engine.plan import Plan, make_plan
 from search.engine.progress import Progress
 from search.engine.resolve import Resolve, resolve, resolve_and_measure, score_of
@@ -20,17 +21,21 @@ from search.engine.scoring import compute_scores
 from search.report import Outcome
 from search.scores.errors import OutputError
 from search.scores.fisher import Fisher
+from search.scores.gram import Gram
 from search.scores.measured import MeasuredKL
 from search.scores.score import SCORES
 from search.settings import make_score, make_solver
 from search.solvers.exact import Knapsack
 from search.spec import read_spec
+from search.strategies.evolution import Evolution
 from search.strategy import Estimate
+from service.solving import Wanted, pose, solve_stored
 from spaces.budget import make_budget
 from spaces.errors import InputError
 from store.store import Store
 
 pytestmark = pytest.mark.usefixtures("running_ray")
+BUDGET = "nominal_bits_per_weight"
 FOR_DROPS = {"cosine-similarity"}
 SHORTER = {  # those that take a minute at their own settings; their numbers are checked in tests/search
     "hessian-trace": {"tokens": 512, "max_probes": 4},
@@ -141,7 +146,7 @@ def test_another_budget_is_solved_from_the_store_alone(job: dict[str, Any], tmp_
     plan = plan_of(job, tmp_path)  # evolution from measured-kl
     run(plan)
     problem = replace(plan.problem, budget=make_budget({"nominal_bits_per_weight": 2.5}, plan.problem.space))
-    score = score_of(plan.strategy)
+    score = score_of(plan.strategy, plan.problem)
     assert score == MeasuredKL(tokens=512)
     strategy = Resolve(score=score, solver=Knapsack(), scored=plan.problem)
     with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
@@ -159,7 +164,32 @@ def test_another_budget_is_solved_from_the_store_alone(job: dict[str, Any], tmp_
 
 def test_a_run_without_scores_is_solved_by_its_banks_errors(job: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_of(job, tmp_path, strategy="uniform")
-    assert score_of(plan.strategy) == OutputError()
+    assert score_of(plan.strategy, plan.problem) == OutputError()
+
+
+def test_a_trust_region_is_solved_by_the_score_that_it_began_with(job: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_of(job, tmp_path, strategy="trust-region")
+    assert score_of(plan.strategy, plan.problem) == Fisher()
+    drops = {"space": {"options": [{"kind": "drop"}]}, "budget": {"dropped_attentions": 1}}
+    plan = plan_of(job, tmp_path, strategy="trust-region", **drops)
+    assert score_of(plan.strategy, plan.problem) == MeasuredKL()
+    named = plan_of(job, tmp_path, strategy={"name": "trust-region", "score": "gram"})
+    assert score_of(named.strategy, named.problem) == Gram()
+    started = Evolution(start=named.strategy)
+    assert score_of(started, named.problem) == Gram()
+
+
+def test_a_budget_beside_a_front_is_solved_from_the_score_of_all(job: dict[str, Any], tmp_path: Path) -> None:
+    """It is measured around the budget in the middle, whichever is the nearest to the one that is asked for."""
+    strategy = {"name": "trust-region", "score": {"name": "measured-kl", "tokens": 512}, "rounds": 0}
+    plan = plan_of(job, tmp_path, strategy=strategy, budget={BUDGET: [2.25, 3.0, 3.75, 4.0]})
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        run_front(plan, store, lambda moment: None)
+        for bits in (2.5, 3.5, 3.9):
+            posed = pose(plan, Wanted(budget={BUDGET: bits}), "here")
+            solved = solve_stored(plan, posed, store)
+            assert solved.content["score"] == "measured-kl"
+            assert posed.problem.holds(plan.problem.space.levels(solved.configuration))
 
 
 def test_recorded_answers_are_the_workers_own(job: dict[str, Any], tmp_path: Path) -> None:

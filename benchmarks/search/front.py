@@ -20,13 +20,15 @@ from benchmarks.search.standing import Standing
 from benchmarks.search.tasks import REFERENCE, Task
 from evaluators.statistic import Samples
 from search.engine.answers import drive
+from search.front import Reference, attainment, hypervolume
 from search.fronts import search_front
 from search.report import standard_error
 from search.settings import make_strategy
 from search.strategy import Losses, Question
 
 LIMIT = "nominal_bits_per_weight"
-BUDGETS = tuple(2.25 + step / 4 for step in range(9))  # 2.25 to 4.25
+STEP = 0.25
+BUDGETS = tuple(2.25 + STEP * number for number in range(9))  # 2.25 to 4.25
 STRATEGY = {  # one short round for each budget: what a tenth of an EvoPress run leaves beside the score and the answers
     **TRUST_REGION,
     **GLOBAL,
@@ -110,7 +112,7 @@ def _settings(records: Records) -> dict[str, Any]:
 
 
 def show_front(records: Sequence[FrontRecord], standings: Mapping[str, Standing]) -> str:
-    """What all nine budgets cost, and each answer beside EvoPress' at that budget; seeds are averaged."""
+    """What all nine budgets cost, what they cover, and each answer beside EvoPress' at that budget."""
     read, computed = (float(np.mean([getattr(each, name) for each in records])) for name in ("read", "computed"))
     by_bits = {standing.task.budget.get(LIMIT): standing for standing in standings.values() if _is_ours(standing)}
     tokens = next((each.published_tokens for each in by_bits.values() if each.published_tokens), None)
@@ -118,19 +120,63 @@ def show_front(records: Sequence[FrontRecord], standings: Mapping[str, Standing]
     if tokens:
         goal = f"the goal of {SHARE:.0%} is {'met' if read <= SHARE * tokens else 'missed'}"
         cost += f", {read / tokens:.1%} and {computed / tokens:.1%} of one EvoPress run: {goal}"
-    rows = [_row(bits, np.array([each.kl[bits] for each in records]), by_bits.get(bits)) for bits in BUDGETS]
-    return f"{cost}.\n\n" + table(
-        ("nominal bits", "validation KL ± s.e.", "KL over EvoPress' own, paired ± s.e."), rows
+    attained = attainment([(BUDGETS, _means(each)) for each in records]).losses.T
+    rows = [
+        _row(bits, np.array([each.kl[bits] for each in records]), by_bits.get(bits), losses)
+        for bits, losses in zip(BUDGETS, attained, strict=True)
+    ]
+    header = (
+        "nominal bits",
+        "validation KL ± s.e.",
+        "attained by a quarter, half, three quarters of the seeds",
+        "KL over EvoPress' own, paired ± s.e.",
     )
+    return f"{cost}. {_show_volumes(records, by_bits)}\n\n{table(header, rows)}"
+
+
+def _means(record: FrontRecord) -> list[float]:
+    return [float(record.kl[bits].mean()) for bits in BUDGETS]
+
+
+def _show_volumes(records: Sequence[FrontRecord], by_bits: Mapping[float, Standing]) -> str:
+    """Hypervolumes of the fronts, and at EvoPress' budgets alone beside those of its answers, all from one reference.
+
+    The reference is the KL of the plain choice at the tightest budget, and a size one step above the loosest.
+    """
+    plain = by_bits[BUDGETS[0]].plain if BUDGETS[0] in by_bits else []
+    worst = max(_means(each)[0] for each in records)
+    loss = max((float(each.kl.mean()) for each in plain if each.holds), default=worst)
+    reference = Reference(size=BUDGETS[-1] + STEP, loss=loss)
+    volumes = [hypervolume(BUDGETS, _means(each), reference) for each in records]
+    said = (
+        f"Hypervolume over (nominal bits, log KL), from {reference.size:g} bits and a KL of {loss:.5f}: {_mean(volumes)}"
+    )
+    theirs = {bits: by_bits[bits].published for bits in BUDGETS if bits in by_bits and by_bits[bits].published}
+    if not theirs:
+        return f"{said}."
+    seeds = set.intersection(*(set(runs) for runs in theirs.values()))
+    own = [hypervolume(list(theirs), [float(each.kl[bits].mean()) for bits in theirs], reference) for each in records]
+    other = [hypervolume(list(theirs), [runs[seed].loss for runs in theirs.values()], reference) for seed in seeds]
+    return (
+        f"{said}. With EvoPress' budgets alone ({', '.join(f'{bits:g}' for bits in theirs)}): {_mean(own)}, and "
+        f"{_mean(other)} of EvoPress' own answers, for which it searches once a budget."
+    )
+
+
+def _mean(values: Sequence[float]) -> str:
+    """With its standard error over seeds."""
+    error = f" ± {standard_error(np.array(values)):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{error}"
 
 
 def _is_ours(standing: Standing) -> bool:
     return standing.task.model is REFERENCE and standing.task.kind == "bits"
 
 
-def _row(bits: float, kl: np.ndarray, standing: Standing | None) -> tuple[str, ...]:
+def _row(bits: float, kl: np.ndarray, standing: Standing | None, attained: np.ndarray) -> tuple[str, ...]:
     against = ""
     if standing is not None and standing.published:
         change = relative_change(kl, np.array([record.kl for record in standing.published.values()]))
         against = f"{change.mean:+.1%} ± {change.se:.1%}"
-    return f"{bits:.2f}", f"{kl.mean():.5f} ± {standard_error(kl.mean(axis=0)):.5f}", against
+    shown = ", ".join(f"{loss:.5f}" for loss in attained)
+    return f"{bits:.2f}", f"{kl.mean():.5f} ± {standard_error(kl.mean(axis=0)):.5f}", shown, against

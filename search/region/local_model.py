@@ -107,13 +107,14 @@ class LocalModel:
     def observe(self, parent: Levels, levels: Levels, difference: np.ndarray) -> None:
         """Learn from the losses of ``levels`` less those of ``parent`` on the same sequences (sequences,).
 
-        A candidate that broke the model closes its move, if it made only one, and says nothing otherwise.
+        A candidate that broke the model closes its move, if it made only one, and says nothing otherwise; nor does one
+        that is held against a parent that broke.
         """
         change = self.direction(parent, levels)
         if not change.any():
             return
         if not np.isfinite(difference).all():
-            if (change > 0).sum() == 1:
+            if (difference == np.inf).any() and (change > 0).sum() == 1:
                 self.is_closed |= change > 0
             return
         noise = squared_error(difference, self.predict(parent, levels)[0]) + self._together(parent, levels) ** 2

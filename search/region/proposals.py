@@ -14,9 +14,9 @@ from search.solvers.allocation import Allocator
 from search.strategy import Problem
 from spaces.space import Levels, Space
 
-BISECTIONS = 8  # of the price of a change
+DOUBLINGS, BISECTIONS = 32, 8  # of the price of a change
 KICKS = 3  # mutations of one to three flips each
-DEAREST = 4.0  # price tried, in median cost differences of a move
+FIRST_PRICE = 4.0  # tried, in mean cost differences of a move
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,20 @@ class Region:
         return None if self._is_parent(found) else found
 
     def _within(self, model: LocalModel, costs: np.ndarray) -> Levels:
-        """Bisects the price: the dearest keeps the parent, none changes too much."""
+        """Doubles the price of a change until few enough are made, then bisects down to where they would be too many.
+
+        The parent where no price is high enough: it makes a move that is closed by now.
+        """
         differences = np.abs(costs - costs[model.own(self.parent)])[~model.is_closed]
-        low, high = 0.0, DEAREST * float(np.median(differences))
-        nearest = self.parent
+        low, high = 0.0, FIRST_PRICE * float(differences.mean())
+        nearest = self._solve(model, costs, high)
+        for _ in range(DOUBLINGS):
+            if changed_units(self.parent, nearest) <= self.radius:
+                break
+            low, high = high, 2 * high
+            nearest = self._solve(model, costs, high)
+        else:
+            return self.parent
         for _ in range(BISECTIONS):
             price = (low + high) / 2
             found = self._solve(model, costs, price)

@@ -23,9 +23,9 @@ class Belief:
     variance: float
 
     def after(self, difference: np.ndarray) -> Belief:  # (sequences,), paired
-        """Joined with what was measured; a rival that broke the model is infinitely worse."""
+        """Joined with what was measured; where one of the two broke the model, that is all that counts."""
         if not np.isfinite(difference).all():
-            return Belief(mean=np.inf, variance=0.0)
+            return broken(difference)
         noise = squared_error(difference, self.mean)
         if not noise or not self.variance:
             return self if noise else Belief(mean=float(difference.mean()), variance=0.0)
@@ -39,6 +39,12 @@ class Belief:
         if not self.variance:
             return float(self.mean < 0)
         return float(norm.cdf(-self.mean / np.sqrt(self.variance)))
+
+
+def broken(difference: np.ndarray) -> Belief:  # (sequences,), some not finite: see ``differences``
+    """The rival is infinitely better if it held wherever the parent did, and somewhere else too; else it is worse."""
+    is_sounder = bool((difference == -np.inf).any()) and not (difference == np.inf).any()
+    return Belief(mean=-np.inf if is_sounder else np.inf, variance=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

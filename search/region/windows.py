@@ -52,5 +52,10 @@ class Windows:
 
 
 def differences(losses: Losses) -> list[np.ndarray]:
-    """Each candidate's losses less those of the first, sequence by sequence; infinite where it broke."""
-    return [each - losses[0] for each in losses[1:]]
+    """Each candidate's losses less those of the first, sequence by sequence.
+
+    Infinite where it broke, minus infinity where the first broke and it did not, and NaN where both did.
+    """
+    first, *others = (np.where(np.isnan(each), np.inf, each) for each in losses)
+    with np.errstate(invalid="ignore"):
+        return [each - first for each in others]

@@ -12,7 +12,7 @@ from search.fronts import middle
 from search.mutation import GROUPS, Groups
 from search.region.local_model import Doubt, LocalModel, check_moves, model_of, single_changes
 from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
-from search.region.race import Belief, Race, Raced, run_race
+from search.region.race import Belief, Race, Raced, broken, run_race
 from search.region.windows import Windows, differences
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
@@ -173,12 +173,11 @@ class TrustRegion:
             )
             yield from step.probe(rng)
             rivals = yield from step.screen(rng)
-            expected = {rival: step.belief(rival).mean for rival in rivals}
             raced = yield from step.race(rivals)
             if raced.winner is None:
                 radius, idle = max(SMALLEST_RADIUS, radius // 2), idle + 1
                 continue
-            if float(raced.differences[raced.winner].mean()) <= expected[raced.winner] / 2:
+            if float(raced.differences[raced.winner].mean()) <= rivals[raced.winner].mean / 2:
                 radius = min(2 * radius, len(problem.space.units))
             parent, idle = raced.winner, 0
             yield from self._measure_parent(parent, windows, f"{label}, its winner")
@@ -244,7 +243,7 @@ class _Round:
         moves = undecided_moves(self.model, self.parent, draws, self.settings.probes)
         yield from self._look(single_changes(self.parent, moves), self.settings.probe_tokens, "probes")
 
-    def screen(self, rng: np.random.Generator) -> Asking[list[Levels]]:
+    def screen(self, rng: np.random.Generator) -> Asking[dict[Levels, Belief]]:
         """The proposals that may still be better than the parent after a first look at all of them, likeliest first."""
         settings, model, region = self.settings, self.model, self.region
         num_drawn = max(0, settings.proposals - settings.mutations - len(PENALTIES))
@@ -253,33 +252,34 @@ class _Round:
             imagined(model, region, num_drawn, rng),
             mutated(region, settings.mutations, rng),
         )
-        whole = yield from self._look(list(proposed), settings.screen_tokens, "proposals")
-        beliefs = {levels: self.belief(levels) for levels in whole}
+        beliefs = yield from self._look(list(proposed), settings.screen_tokens, "proposals")
         hopeful = [levels for levels, held in beliefs.items() if held.is_better > 1 - settings.race.confidence]
-        return sorted(hopeful, key=lambda levels: -beliefs[levels].is_better)[: settings.rivals]
+        hopeful.sort(key=lambda levels: -beliefs[levels].is_better)
+        return {levels: beliefs[levels] for levels in hopeful[: settings.rivals]}
 
-    def race(self, rivals: list[Levels]) -> Asking[Raced]:
-        """The rivals against the parent, each with what the model holds of it."""
-        beliefs = {rival: self.belief(rival) for rival in rivals}
-        raced = yield from run_race(self.parent, beliefs, self.settings.race, self.windows, f"{self.label}, race")
+    def race(self, rivals: dict[Levels, Belief]) -> Asking[Raced]:
+        """The rivals against the parent, each with what is held of it."""
+        raced = yield from run_race(self.parent, rivals, self.settings.race, self.windows, f"{self.label}, race")
         for rival, difference in raced.differences.items():
             self.model.observe(self.parent, rival, difference)
         return raced
 
-    def belief(self, levels: Levels) -> Belief:
-        """What the model holds of a candidate's loss less the parent's."""
-        mean, variance = self.model.predict(self.parent, levels)
-        return Belief(mean=mean, variance=variance)
-
-    def _look(self, candidates: list[Levels], tokens: int, what: str) -> Asking[list[Levels]]:
-        """Measure candidates beside the parent on text of their own and learn; returns those that did not break."""
+    def _look(self, candidates: list[Levels], tokens: int, what: str) -> Asking[dict[Levels, Belief]]:
+        """Measure candidates beside the parent on text of their own, learn, and tell what is held of each by then."""
         others = distinct([self.parent, *candidates], self.windows.problem)[1:]
         if not others:
-            return []
+            return {}
         losses = yield from self.windows.ask(
             [self.parent, *others], tokens * self.look, f"{self.label}, {what}", self.parent
         )
         found = list(zip(others, differences(losses), strict=True))
         for levels, difference in found:
             self.model.observe(self.parent, levels, difference)
-        return [levels for levels, difference in found if np.isfinite(difference).all()]
+        return {levels: self._belief(levels, difference) for levels, difference in found}
+
+    def _belief(self, levels: Levels, difference: np.ndarray) -> Belief:
+        """Of a candidate's loss less the parent's: what the model holds, unless one of the two broke."""
+        if not np.isfinite(difference).all():
+            return broken(difference)
+        mean, variance = self.model.predict(self.parent, levels)
+        return Belief(mean=mean, variance=variance)

@@ -22,6 +22,7 @@ from spaces.spec import DropSpec
 EVERY_PART = DropSpec(parts=("attention", "mlp", "block"))
 SPACES: dict[str, Callable[[], Space]] = {
     "weights": lambda: tiny_space(1, quantize(2, 3, 4, layers=["*.q_proj", "*.k_proj", "*.v_proj", "*.down_proj"])),
+    "two options": lambda: tiny_space(2, quantize(2, layers=["*.q_proj", "*.k_proj", "*.down_proj"])),
     "ties": lambda: tiny_space(1, quantize(2, 3, 4), ties="vllm", exclude=("*.o_proj",)),
     "pins": lambda: tiny_space(
         1, quantize(2, 4, layers=["*attn*"]), pin={"*.k_proj": parse_option("rtn-int3-g32-asym")}

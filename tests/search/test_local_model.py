@@ -184,7 +184,10 @@ def test_a_single_change_that_breaks_the_model_is_closed_and_several_say_nothing
     before = model.mean.copy()
     model.observe(parent, (0, 1, 3, 3), np.array([0.1, np.inf]))
     assert not model.is_closed.any()
-    model.observe(parent, (3, 3, 0, 3), np.array([np.nan, 0.1]))
+    for of_the_parent in ([-np.inf, 0.1], [np.nan, 0.1]):
+        model.observe(parent, (3, 3, 0, 3), np.array(of_the_parent))
+        assert not model.is_closed.any()
+    model.observe(parent, (3, 3, 0, 3), np.array([np.inf, 0.1]))
     assert np.flatnonzero(model.is_closed).tolist() == [moves_of(model.space).index((2, 0))]
     np.testing.assert_array_equal(model.mean, before)
 

@@ -18,15 +18,16 @@ from search.strategy import Problem
 from spaces.budget import extremes
 from spaces.space import Levels, Space
 
-SPACES = ["weights", "ties", "nested"]
+SPACES = ["weights", "ties", "nested", "parts", "two options"]
 
 
 @cache
 def problem_of(name: str) -> Problem:
     """A budget half way between the smallest and the largest."""
     space = space_named(name)
-    low, high = extremes(space, "nominal_bits")
-    return make_problem(space, {"nominal_bits_per_weight": (low + high) / 2 / space.num_weights})
+    if not space.num_weights:  # parts to drop, and nothing else
+        return make_problem(space, {"parameters": sum(extremes(space, "parameters")) // 2})
+    return make_problem(space, {"nominal_bits_per_weight": sum(extremes(space, "nominal_bits")) / 2 / space.num_weights})
 
 
 @cache

@@ -184,8 +184,27 @@ def test_beliefs_at_their_ends() -> None:
     assert vague.after(difference).mean == -2.0
     assert Belief(mean=5.0, variance=0.0).after(difference) == Belief(mean=5.0, variance=0.0)
     assert Belief(mean=0.0, variance=1.0).after(np.zeros(3)) == Belief(mean=0.0, variance=0.0)
-    for broken in (np.array([np.inf, 0.0]), np.array([np.nan, 0.0])):
-        assert Belief(mean=-5.0, variance=1.0).after(broken).is_better == 0.0
+    inf, nan = np.inf, np.nan
+    for worse in ([inf, 0.0], [inf, -inf], [inf, nan], [nan, 0.0], [nan, nan]):  # or no better
+        assert Belief(mean=-5.0, variance=1.0).after(np.array(worse)).is_better == 0.0
+    for better in ([-inf, 5.0], [-inf, nan]):
+        assert Belief(mean=5.0, variance=1.0).after(np.array(better)).is_better == 1.0
+
+
+def test_who_holds_where_the_parent_breaks_wins() -> None:
+    sound, broken = rivals(2)
+
+    def answer(question: Question) -> Losses:
+        assert isinstance(question, Ask)
+        losses = {PARENT: [1.0, np.inf], sound: [9.0, 9.0], broken: [0.1, np.inf]}
+        return [np.array(losses[levels]) for levels in question.candidates]
+
+    windows = Windows(problem=problem_of(8))
+    raced = drive(run_race(PARENT, held([broken, sound]), Race(tokens=2 * LENGTH), windows, "a race"), answer)
+    assert raced.winner == sound
+    surely = {sound: Belief(mean=-np.inf, variance=0.0)}  # it was seen before the race
+    whole = Game(true={sound: 5.0})
+    assert whole.play(Race(), surely).winner == sound
 
 
 def test_the_plan_drops_half_at_every_rung_and_ends_with_the_stream() -> None:
@@ -213,9 +232,10 @@ def test_windows_lie_in_a_circle() -> None:
 
 
 def test_differences_are_paired_and_infinite_where_one_broke() -> None:
-    [plain, broken] = differences([np.array([1.0, 2.0]), np.array([3.0, 1.0]), np.array([1.0, np.inf])])
-    np.testing.assert_array_equal(plain, [2.0, -1.0])
-    np.testing.assert_array_equal(broken, [0.0, np.inf])
+    losses = [np.array([1.0, 2.0]), np.array([3.0, 1.0]), np.array([1.0, np.inf]), np.array([np.nan, 2.0])]
+    np.testing.assert_array_equal(differences(losses), [[2.0, -1.0], [0.0, np.inf], [np.inf, 0.0]])
+    losses = [np.array([1.0, np.inf]), np.array([3.0, 1.0]), np.array([3.0, np.inf]), np.array([np.nan, np.nan])]
+    np.testing.assert_array_equal(differences(losses), [[2.0, -np.inf], [2.0, np.nan], [np.inf, np.nan]])
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ from small_spaces import Known
 from synthetic_search import Run, SyntheticLoss, drive, make_problem, quantize, tiny_space
 
 from search.mutation import group_units
-from search.region.local_model import Doubt
+from search.region.local_model import Doubt, LocalModel, model_of
 from search.region.race import Race
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import Scores
 from search.settings import make_strategy
+from search.strategies import trust_region as trust_region_module
 from search.strategies.trust_region import TrustRegion
 from search.strategy import Problem
 from spaces.errors import InputError
@@ -271,6 +272,29 @@ def test_a_candidate_that_breaks_is_no_answer() -> None:
 
     breaking = Breaking(space=loss.space, interaction=0.3, noise=0.05, seed=1)
     assert drive(trust_region(rounds=4), problem, breaking).answer[0] != 2
+
+
+@pytest.mark.parametrize("where", ["everywhere", "on one sequence of the first window"])
+def test_a_start_that_breaks_is_left_and_closes_nothing(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score does not see that the smallest option of the first unit breaks the model."""
+    problem, loss = setting("quantization", 1)
+    blind = [row.copy() for row in loss.separable]
+    blind[0][0] = 0.0
+
+    class Breaking(SyntheticLoss):
+        def __call__(self, levels: Levels, num_tokens: int) -> np.ndarray:
+            values = super().__call__(levels, num_tokens)
+            if levels[0] == 0:
+                values[0 : len(values) if where == "everywhere" else 1] = np.inf
+            return values
+
+    made: list[LocalModel] = []
+    monkeypatch.setattr(trust_region_module, "model_of", lambda *given: made.append(model_of(*given)) or made[0])
+    breaking = Breaking(space=loss.space, interaction=0.3, noise=0.05, seed=1)
+    finished = drive(TrustRegion(score=Known(scores=Scores(costs=blind)), rounds=12), problem, breaking)
+    assert finished.answer[0] != 0
+    closed = set(zip(*np.nonzero(np.isinf(np.array(made[0].table(made[0].mean), dtype=float))), strict=True))
+    assert closed <= {(0, 0)}
 
 
 def test_it_starts_from_fisher_where_that_can_be_had() -> None:

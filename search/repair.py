@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from search.scores.score import hidden_units
 from search.strategy import Problem
 from spaces.errors import InputError
 from spaces.layer import PARTS, Part
-from spaces.space import Levels
+from spaces.option import DROP
+from spaces.space import Levels, Space
 
 # what must be dropped to reduce a measure that counts parts; every other measure falls with any unit's level
 DROPS_THAT_REDUCE: dict[str, tuple[Part, ...]] = {
@@ -58,20 +61,43 @@ def lower_until_it_holds(levels: Levels, problem: Problem, rng: np.random.Genera
 
 
 def raise_while_it_holds(levels: Levels, problem: Problem, rng: np.random.Generator) -> Levels:
-    """Random single raises until none fits the budget any more; what lies in a dropped part stays as it is."""
-    current, space = list(levels), problem.space
-    measures = space.measure(current)
-    open_units = list(range(len(space.units)))
+    """Random single raises until none fits the budget any more: see ``raise_while``."""
+    space, budget = problem.space, problem.budget
+    return raise_while(lambda raised: budget.holds(space.measure(raised)), levels, range(len(space.units)), space, rng)
+
+
+def raise_while(
+    holds: Callable[[Sequence[int]], bool],
+    levels: Sequence[int],
+    units: Sequence[int],
+    space: Space,
+    rng: np.random.Generator,
+) -> Levels:
+    """Random single raises of ``units``, each to the next larger size, until none holds any more.
+
+    Of options of one size any is as likely. What lies in a dropped part stays as it is, unless the part comes back.
+    """
+    current, open_units = list(levels), list[int]()
+    waiting = list(units)
+
+    def open_what_shows() -> None:
+        hidden = hidden_units(space, tuple(current))
+        open_units.extend(unit for unit in waiting if unit not in hidden)
+        waiting[:] = [unit for unit in waiting if unit in hidden]
+
+    open_what_shows()
     while open_units:
         place = int(rng.integers(len(open_units)))
         unit = open_units[place]
-        current[unit] += 1
-        raised = space.measure(current) if current[unit] < len(space.units[unit].options) else measures
-        if raised != measures and problem.budget.holds(raised):
-            measures = raised
-        else:
-            current[unit] -= 1
+        before = current[unit]
+        larger = space.larger[unit][before]
+        if larger:
+            current[unit] = larger[int(rng.integers(len(larger)))] if len(larger) > 1 else larger[0]
+        if not larger or not holds(current):
+            current[unit] = before
             open_units.pop(place)
+        elif space.units[unit].options[before] == DROP:
+            open_what_shows()
     return tuple(current)
 
 

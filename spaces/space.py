@@ -199,6 +199,11 @@ class Space:
         )
 
     @cached_property
+    def larger(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """For each unit and level, the levels of the next larger size: several where options are equally large."""
+        return tuple(_next_sizes([-1 if bits is None else bits.stored for bits in own]) for own in self.unit_bits)
+
+    @cached_property
     def _first_layers(self) -> tuple[Layer, ...]:
         """Of each unit; what is tied to it lies in the same parts, and a part is tied to nothing."""
         return tuple(self.layers[unit.layers[0]] for unit in self.units)
@@ -261,3 +266,9 @@ class Space:
     def has_pinned_drop(self) -> bool:
         """Whether a part is dropped even in the levels ``kept``."""
         return any(unit.options[level] == DROP for unit, level in zip(self.units, self.kept, strict=True))
+
+
+def _next_sizes(sizes: Sequence[int]) -> tuple[tuple[int, ...], ...]:  # rising
+    """For each place, the places of the least size above its own."""
+    least = [min((other for other in sizes if other > size), default=None) for size in sizes]
+    return tuple(tuple(place for place, size in enumerate(sizes) if size == above) for above in least)

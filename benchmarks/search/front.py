@@ -114,7 +114,7 @@ def _settings(records: Records) -> dict[str, Any]:
 def show_front(records: Sequence[FrontRecord], standings: Mapping[str, Standing]) -> str:
     """What all nine budgets cost, what they cover, and each answer beside EvoPress' at that budget."""
     read, computed = (float(np.mean([getattr(each, name) for each in records])) for name in ("read", "computed"))
-    by_bits = {standing.task.budget.get(LIMIT): standing for standing in standings.values() if _is_ours(standing)}
+    by_bits = {standing.task.budget[LIMIT]: standing for standing in standings.values() if _is_ours(standing)}
     tokens = next((each.published_tokens for each in by_bits.values() if each.published_tokens), None)
     cost = f"Seeds: {len(records)}; {read:,.0f} tokens read and {computed:,.0f} computed for all nine budgets"
     if tokens:

@@ -14,7 +14,7 @@ from search.scores.score import Scores, Table, first_moves, hidden_units
 from spaces.errors import InputError, JobError
 from spaces.space import Levels, Space
 
-MOST_MOVES = 20_000  # whose belief takes 3 GB
+MOST_MOVES = 20_000  # whose belief takes 3 GB, and as much again while it learns
 UNDERFLOW = 1e-300  # a variance; below it nothing is left to learn
 
 
@@ -99,6 +99,11 @@ class LocalModel:
         """For each move that of its unit in ``levels``."""
         return np.repeat(self._starts + np.array(levels), self._sizes())
 
+    def unit_and_level(self, move: int) -> tuple[int, int]:
+        """Which option of which unit a move is."""
+        unit = int(self._unit_of(np.array(move)))
+        return unit, move - int(self._starts[unit])
+
     def draw(self, rng: np.random.Generator) -> np.ndarray:  # (M,)
         """Costs as they might be (Thompson sampling)."""
         drawn: np.ndarray = self.mean + self.root @ rng.standard_normal(self.root.shape[1])
@@ -133,7 +138,7 @@ class LocalModel:
             return
         gain = self.root @ share / variance  # (M,)
         self.mean = self.mean + gain * (value - float(change @ self.mean))
-        self.root = self.root - np.outer(gain, share / (1 + np.sqrt(noise / variance)))
+        self.root -= np.outer(gain, share / (1 + np.sqrt(noise / variance)))
 
     def _together(self, parent: Levels, levels: Levels) -> float:
         """What several changes may cost beyond their sum; a single one costs what it costs."""
@@ -147,7 +152,8 @@ class LocalModel:
         return self.doubt.together * float(np.sqrt((steps**2).sum()))
 
     def _unit_of(self, moves: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._starts, moves, side="right") - 1
+        units: np.ndarray = np.searchsorted(self._starts, moves, side="right") - 1
+        return units
 
     def _moves(self, levels: Levels) -> np.ndarray:
         """The moves that show: one of each unit that lies in no dropped part."""
@@ -160,10 +166,12 @@ class LocalModel:
 
     def _prior(self, errors: np.ndarray) -> np.ndarray:  # (M,) -> (M, K)
         """A column for what all moves share, one for each unit, and one for each move alone."""
-        is_own = np.repeat(np.eye(len(self._starts)), self._sizes(), axis=0)  # (M, units)
-        shared = np.hstack([np.full((len(self.mean), 1), self.doubt.scale), self.doubt.unit * is_own])
-        alone = np.diag(np.hypot(self.doubt.option * self.mean, errors))
-        return np.hstack([self.mean[:, None] * shared, alone])
+        moves, num_units = np.arange(len(self.mean)), len(self._starts)
+        root = np.zeros((len(moves), 1 + num_units + len(moves)))
+        root[:, 0] = self.doubt.scale * self.mean
+        root[moves, 1 + self._unit_of(moves)] = self.doubt.unit * self.mean
+        root[moves, 1 + num_units + moves] = np.hypot(self.doubt.option * self.mean, errors)
+        return root
 
 
 def squared_error(

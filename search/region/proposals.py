@@ -123,6 +123,4 @@ def undecided_moves(model: LocalModel, parent: Levels, draws: Sequence[Levels], 
     share = made / (len(draws) + 1)  # one more that stays: a move that all make is still worth a look
     worth = share * (1 - share) * model.spread(parent)
     places = [int(place) for place in np.argsort(-worth, kind="stable")[:count] if worth[place] > 0]
-    starts = np.cumsum([0, *(len(unit.options) for unit in model.space.units)])
-    units = [int(np.searchsorted(starts, place, side="right")) - 1 for place in places]
-    return [(unit, place - int(starts[unit])) for unit, place in zip(units, places, strict=True)]
+    return [model.unit_and_level(place) for place in places]

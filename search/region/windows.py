@@ -23,11 +23,16 @@ class Windows:
     problem: Problem
     position: int = 0  # the sequence where the next window begins
     tokens: int = 0  # read so far, by all candidates
+    most: int | None = None  # that may be read; whoever asks heeds it
 
     @property
     def total(self) -> int:
         """Sequences of the stream."""
         return self.problem.sequences(self.problem.max_tokens)
+
+    def exceeds(self, more: int) -> bool:
+        """Whether so many tokens more are too many."""
+        return self.most is not None and self.tokens + more > self.most
 
     def ask(self, candidates: Sequence[Levels], tokens: int, label: str, incumbent: Levels) -> Asking[Losses]:
         """The losses of all candidates on the next window, of ``tokens`` tokens rounded up to whole sequences."""

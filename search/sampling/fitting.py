@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from search.repair import raise_while
 from search.sampling.rules import Rules
 from spaces.space import Levels
 
@@ -24,7 +25,9 @@ def fitted(levels: Levels, rules: Rules, rng: np.random.Generator, *, fills: boo
         if found is None:
             return None
         violation = found
-    return _raised(current, rules, rng) if fills else tuple(current)
+    if not fills:
+        return tuple(current)
+    return raise_while(lambda raised: rules.violation(raised) == 0, current, rules.free, rules.space, rng)
 
 
 def _less(current: list[int], violation: float, rules: Rules, rng: np.random.Generator) -> float | None:
@@ -51,22 +54,6 @@ def _take(current: list[int], steps: Iterable[tuple[int, int]], violation: float
             return now
         current[unit] = before
     return None
-
-
-def _raised(current: list[int], rules: Rules, rng: np.random.Generator) -> Levels:
-    """Random single raises until none holds any more; what lies in a dropped part stays as it is."""
-    hidden = rules.hidden(np.array([current]))[0]
-    open_units = [unit for unit in rules.free if not hidden[unit]]
-    while open_units:
-        place = int(rng.integers(len(open_units)))
-        unit = open_units[place]
-        current[unit] += 1
-        if current[unit] == rules.counts[unit] or rules.violation(current) > 0:
-            current[unit] -= 1
-            open_units.pop(place)
-        elif current[unit] - 1 == rules.drops[unit]:  # what lies in it is there again
-            open_units += [inner for inner in rules.free if rules.holders[inner] == unit]
-    return tuple(current)
 
 
 def drawn(rules: Rules, rng: np.random.Generator) -> Levels | None:

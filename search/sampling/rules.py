@@ -24,6 +24,7 @@ Counts = NDArray[np.int64]
 class Rules:
     """What every option adds to each rule; options inside a dropped part add nothing."""
 
+    space: Space
     weights: Counts  # (options of all units, unit after unit, r + 1): each rule's, then the stored bits
     base: Counts  # (r + 1,): what the dense model exceeds by; its stored bits
     scales: NDArray[np.float64]  # (r,): what an excess is relative to
@@ -50,6 +51,7 @@ class Rules:
         counts = np.array([len(unit.options) for unit in space.units], dtype=np.int64)
         drops = [unit.options.index(DROP) if DROP in unit.options else -1 for unit in space.units]
         return cls(
+            space=space,
             weights=np.stack([*columns, _changes(space, "stored_bits")], axis=1),
             base=np.array([*base, space.kept_measures.stored_bits], dtype=np.int64),
             scales=np.maximum(1.0, np.abs(np.array(scales, dtype=np.float64))),

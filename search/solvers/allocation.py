@@ -14,7 +14,7 @@ from search.solvers.items import Item
 from search.solvers.knapsack import knapsack
 from search.strategy import Problem
 from spaces.budget import Limit
-from spaces.errors import InputError, JobError
+from spaces.errors import BudgetError, InputError, JobError
 from spaces.feasibility import cheapest_with
 from spaces.space import Levels, Space
 
@@ -46,8 +46,17 @@ class Allocator:
         """The levels with the least sum of ``costs[unit][level]`` that meet the budget.
 
         Raises:
-            JobError: the integer program found nothing.
+            JobError: the costs close what the budget would need, or the integer program found nothing.
         """
+        try:
+            return self._solve(costs)
+        except BudgetError as error:  # in bits, and of what the dense model leaves: no number that anyone asked for
+            raise JobError(
+                f"the scores close options without which nothing meets {self.problem.budget}: their costs are infinite, "
+                f"as those of what breaks the model; raise the budget, or use a score that has a number for them"
+            ) from error
+
+    def _solve(self, costs: Sequence[np.ndarray]) -> Levels:
         problem = self.problem
         tables = {limit: tree.families(costs) for limit, tree in self._trees.items()}
         if self.groups != "global":
@@ -149,11 +158,7 @@ def _share(members: list[int], problem: Problem) -> int:
 
 
 def _nominal_bits(unit: int, space: Space) -> list[int]:  # for each option
-    layers = [space.layers[index] for index in space.units[unit].layers]
-    return [
-        sum(option.bits(layer.rows, layer.columns, space.anatomy.dense_bits).nominal for layer in layers)
-        for option in space.units[unit].options
-    ]
+    return [0 if bits is None else bits.nominal for bits in space.unit_bits[unit]]
 
 
 def _knapsack(held: list[Family], limit: int) -> list[int]:

@@ -110,18 +110,20 @@ class TrustRegion:
 
     def search(self, problem: Problem) -> Search:
         model = yield from self._model(problem)
-        return (yield from self._improve(model, Windows(problem=problem), self.rounds))
+        windows = Windows(problem=problem, most=self._left_by_score(problem))
+        return (yield from self._improve(model, windows, self.rounds))
 
     def search_front(self, problems: tuple[Problem, ...]) -> Asking[tuple[Levels, ...]]:
-        """One model and one stream of text for all budgets, which share the rounds: what one learns, all know.
+        """One model and one stream of text for all budgets, which share the rounds and tokens: what one learns, all know.
 
-        The score is that of the budget in the middle.
+        The score is that of the budget in the middle. What one budget leaves of its share is for those after it.
         """
         model = yield from self._model(middle(problems))
         windows, rounds = Windows(problem=middle(problems)), -(-self.rounds // len(problems))
-        answers = []
+        left, answers = self._left_by_score(middle(problems)), list[Levels]()
         for problem in problems:
-            windows = replace(windows, problem=problem)
+            share = None if left is None else (left - windows.tokens) // (len(problems) - len(answers))
+            windows = replace(windows, problem=problem, most=None if share is None else windows.tokens + share)
             answers.append((yield from self._improve(model, windows, rounds)))
         return tuple(answers)
 
@@ -133,6 +135,10 @@ class TrustRegion:
         """What the score says."""
         scores = yield from self.first_score(problem).score(problem)
         return model_of(problem.space, scores, self.doubt)
+
+    def _left_by_score(self, problem: Problem) -> int | None:
+        """The tokens for everything but the score; None: no limit."""
+        return None if self.tokens is None else self.tokens - self.first_score(problem).planned_tokens(problem)
 
     def _check_score(self) -> None:
         """Refuse a score whose costs cannot be held against measured losses.
@@ -186,7 +192,7 @@ class TrustRegion:
     def _measure_parent(self, parent: Levels, windows: Windows, label: str) -> Asking[None]:
         """As an answer is measured, unless the tokens left do not suffice."""
         tokens = self._parent_tokens(windows.problem)
-        if tokens and not self._exceeds(windows, tokens):
+        if tokens and not windows.exceeds(tokens):
             yield from windows.ask_beginning(parent, tokens, label)
 
     def _parent_tokens(self, problem: Problem) -> int:
@@ -215,14 +221,7 @@ class TrustRegion:
     def _is_spent(self, windows: Windows, look: int) -> bool:
         """Whether another round might exceed the tokens."""
         problem = windows.problem
-        return self._exceeds(windows, self._look_tokens(problem, look) + self.race.most_tokens(self.rivals, problem))
-
-    def _exceeds(self, windows: Windows, more: int) -> bool:
-        """Whether so many tokens more are too many."""
-        if self.tokens is None:
-            return False
-        score = self.first_score(windows.problem).planned_tokens(windows.problem)
-        return score + windows.tokens + more > self.tokens
+        return windows.exceeds(self._look_tokens(problem, look) + self.race.most_tokens(self.rivals, problem))
 
 
 @dataclass(frozen=True, kw_only=True)

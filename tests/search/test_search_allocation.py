@@ -102,6 +102,20 @@ def test_a_closed_option_is_never_chosen() -> None:
     assert solve_knapsack(problem, costs) == (0, 1, 1, 3)
 
 
+def test_a_budget_that_the_open_options_cannot_meet_is_told_in_its_own_words() -> None:
+    space = space_named("weights")
+    problem = make_problem(space, {"nominal_bits_per_weight": 2.5})
+    closed = [np.array([np.inf, 2.0, 1.0, 0.0])] * len(space.units)  # 3 bits at least
+    with pytest.raises(JobError, match=r"nothing meets nominal_bits_per_weight 2\.5: .* raise the budget"):
+        solve_knapsack(problem, closed)
+    drops = tiny_space(3, DropSpec())
+    problem = make_problem(drops, {"dropped_attentions": 2, "dropped_mlps": 2})
+    costs = [np.array([1.0, 0.0])] * len(drops.units)
+    costs[0] = costs[2] = np.array([np.inf, 0.0])
+    with pytest.raises(JobError, match=r"nothing meets dropped_attentions 2, dropped_mlps 2: .* raise the budget"):
+        solve_knapsack(problem, costs)
+
+
 def test_of_equal_costs_the_smaller_size_wins() -> None:
     space = space_named("weights")
     problem = make_problem(space, {"nominal_bits_per_weight": 32})

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
 from synthetic_search import limit, make_problem, quantize, tiny_space
 
 from search.mutation import GROUPS, children, group_units, num_flips, switch_globally, switch_in_groups
-from search.repair import lower_until_it_holds, raise_while_it_holds
+from search.repair import draw, lower_until_it_holds, raise_while_it_holds
+from search.sampling.fitting import drawn
+from search.sampling.rules import Rules
+from search.scores.score import hidden_units
 from search.strategy import Problem
+from spaces.budget import extremes
 from spaces.errors import InputError
 from spaces.space import Levels
-from spaces.spec import DropSpec
+from spaces.spec import DropSpec, QuantizeSpec
 
 
 def at_bits(bits: int, problem: Problem) -> Levels:
@@ -189,3 +194,46 @@ def test_raising_leaves_no_room_for_a_single_raise() -> None:
     for number, unit in enumerate(problem.space.units):
         if full[number] < len(unit.options) - 1:
             assert not problem.holds(tuple(level + (n == number) for n, level in enumerate(full)))
+
+
+EVERY_PART = DropSpec(parts=("attention", "mlp", "block"))
+TIED_SIZES = QuantizeSpec(bits=(2, 4), group_sizes=(32,), solver="gptq"), quantize(2, 4)
+FILLED = {
+    "options of one size": tiny_space(2, *TIED_SIZES),
+    "weights in parts": tiny_space(2, quantize(2, 4), EVERY_PART),
+    "both": tiny_space(1, *TIED_SIZES, EVERY_PART),
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+@pytest.mark.parametrize("by_rules", [False, True])
+def test_a_draw_uses_its_budget_up(name: str, by_rules: bool) -> None:
+    space = FILLED[name]
+    problem = make_problem(space, limit("stored_bits", sum(extremes(space, "stored_bits")) // 2))
+    rules, seen = Rules.of(problem), Counter[str]()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        found = drawn(rules, rng) if by_rules else draw(problem, rng)
+        assert found is not None
+        assert problem.holds(found)
+        seen.update(unit.options[level].slug for unit, level in zip(space.units, found, strict=True))
+        hidden = hidden_units(space, found)
+        for unit in set(range(len(found))) - hidden:
+            for level in space.larger[unit][found[unit]]:
+                assert not problem.holds((*found[:unit], level, *found[unit + 1 :]))
+    assert set(seen) == {option.slug for unit in space.units for option in unit.options}
+    if name != "weights in parts":  # of two options of one size neither is drawn much more often
+        counts = [sum(seen[slug] for slug in seen if slug.startswith(solver)) for solver in ("gptq", "rtn")]
+        assert max(counts) < 1.3 * min(counts)
+
+
+def test_the_next_larger_size_may_be_that_of_several_options() -> None:
+    space = FILLED["options of one size"]
+    assert [option.slug for option in space.units[0].options] == [
+        "gptq-int2-g32-asym",
+        "rtn-int2-g32-asym",
+        "gptq-int4-g32-asym",
+        "rtn-int4-g32-asym",
+        "keep",
+    ]
+    assert space.larger[0] == ((2, 3), (2, 3), (4,), (4,), ())

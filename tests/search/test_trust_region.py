@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from small_spaces import Known
-from synthetic_search import Run, SyntheticLoss, drive, make_problem, quantize, tiny_space
+from synthetic_search import Run, SyntheticLoss, answers, drive, make_problem, quantize, tiny_space
 
 from search.mutation import group_units
 from search.region.local_model import Doubt, LocalModel, model_of
@@ -22,7 +22,7 @@ from search.scores.score import Scores
 from search.settings import make_strategy
 from search.strategies import trust_region as trust_region_module
 from search.strategies.trust_region import TrustRegion
-from search.strategy import Problem
+from search.strategy import Ask, Problem
 from spaces.errors import InputError
 from spaces.option import DROP
 from spaces.space import Levels, Space
@@ -242,6 +242,30 @@ def test_tokens_are_never_exceeded(tokens: int) -> None:
     assert read <= max(score, tokens)  # the score is read in any case
     assert strategy.planned_tokens(problem) == tokens
     assert read >= min(tokens / 3, score)
+
+
+def test_the_budgets_of_a_front_share_its_tokens() -> None:
+    """The tightest come first, and leave as much for the others."""
+    space, tokens = tiny_space(2, quantize(2, 3, 4, 6)), 1_000_000
+    asked = tuple(
+        make_problem(space, {"nominal_bits_per_weight": 2.25 + 0.25 * number}, max_tokens=STREAM) for number in range(8)
+    )
+    loss = SyntheticLoss(space=space, interaction=0.3, noise=0.3)
+    short = {"probe_tokens": 1024, "screen_tokens": 1024, "race": {"tokens": 1024, "rungs": 2}}
+    search = trust_region(tokens=tokens, rounds=160, patience=9, **short).search_front(asked)
+    read, in_rounds, ask = 0, list[int](), next(search)
+    with pytest.raises(StopIteration):
+        while True:
+            assert isinstance(ask, Ask)
+            read += len(ask.candidates) * ask.tokens
+            if ask.label == "where the search starts":
+                in_rounds.append(0)
+            elif "round" in ask.label:
+                in_rounds[-1] += len(ask.candidates) * ask.tokens
+            ask = search.send(answers(ask, asked[0], loss))
+    assert len(in_rounds) == len(asked)
+    assert read <= tokens
+    assert max(in_rounds) < 4 * min(in_rounds)
 
 
 def test_no_rounds_are_the_score_and_the_knapsack() -> None:

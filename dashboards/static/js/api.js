@@ -167,6 +167,7 @@ async function request(method, path, options) {
     const answer = await reach(method, path, options);
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
+    options.signal?.throwIfAborted();
     if (problem.status !== 401) throw problem;
     if (token === used && !(await waitForToken(problem, options.signal))) throw problem;
   }

@@ -59,6 +59,7 @@ bench: env
 MINUTES ?= 60
 
 bench-search: env
+	$(BIN)/python -m benchmarks.search front --minutes $(MINUTES)
 	$(BIN)/python -m benchmarks.search run --minutes $(MINUTES)
 	$(BIN)/python -m benchmarks.search report
 

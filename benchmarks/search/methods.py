@@ -69,7 +69,7 @@ def shortened(settings: Settings, *, is_small: bool) -> Settings:
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # hashed by identity: settings are mappings
 class Method:
-    """A strategy for each kind of task; None where it does not fit."""
+    """A strategy for each kind of task; None where it takes no part."""
 
     name: str
     bits: Settings | None = None

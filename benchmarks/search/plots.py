@@ -32,7 +32,7 @@ def draw(standing: Standing) -> bytes:
     figure = Figure(figsize=(WIDTH * len(scopes), TALL + SHORT + 1.6), dpi=DPI, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(2, len(scopes), squeeze=False, height_ratios=[TALL, SHORT], sharex=True, sharey="row")
-    figure.suptitle(f"Unseen KL against tokens: {standing.task.title}", color=INK, fontsize=12, x=0.01, ha="left")
+    figure.suptitle(_heading(standing.task.title, len(scopes)), color=INK, fontsize=12, x=0.01, ha="left")
     styles = _styles(standing)
     for column, scope in enumerate(scopes):
         for row, is_computed in enumerate((False, True)):
@@ -56,6 +56,11 @@ def draw(standing: Standing) -> bytes:
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()
+
+
+def _heading(title: str, num_columns: int) -> str:
+    """In two lines where one panel alone has no room for it in one."""
+    return "Unseen KL against tokens:" + (" " if num_columns > 1 else "\n") + title
 
 
 def _styles(standing: Standing) -> dict[Method, tuple[str, str]]:

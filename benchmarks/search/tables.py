@@ -11,7 +11,7 @@ from benchmarks.search.goals import goals, judge
 from benchmarks.search.methods import PUBLISHED, TRUST_GLOBAL, Method, Scope
 from benchmarks.search.paired import Change, relative_change
 from benchmarks.search.records import Plain
-from benchmarks.search.standing import Reach, Standing, Summary
+from benchmarks.search.standing import Reach, Runs, Standing, Summary
 from benchmarks.search.tasks import Task
 from search.report import standard_error
 
@@ -91,20 +91,21 @@ def show_plain(plain: Sequence[Plain]) -> str:
 
 
 def show_ablations(standing: Standing) -> str | None:
-    """What each part of the strategy is worth, and more time, on the seeds that both ran; None where nothing was."""
+    """What each part of the strategy is worth, and more time, on the seeds that were run without it; None where none."""
     full = standing.find(TRUST_GLOBAL)
-    ablated = [method for method in standing.runs if method.scope == "ablation"]
+    ablated = {method: runs for method, runs in standing.runs.items() if method.scope == "ablation"}
     if full is None or not ablated:
         return None
-    rows = [_ablation(method, full, standing) for method in [full, *ablated]]
+    seeds = set[int]().union(*ablated.values())
+    whole = {seed: record for seed, record in standing.runs[full].items() if seed in seeds}
+    rows = [_ablation(method, runs, whole) for method, runs in [(full, whole), *ablated.items()]]
     _, seeds, kl, _, read, _ = rows[0]
     # every answer is the same without it, and all that is read is computed
     rows.insert(1, ("trust-region without prefix reuse", seeds, kl, "the same answers", read, read))
     return table(ABLATION_HEADER, rows)
 
 
-def _ablation(method: Method, full: Method, standing: Standing) -> tuple[str, ...]:
-    runs, whole = standing.runs[method], standing.runs[full]
+def _ablation(method: Method, runs: Runs, whole: Runs) -> tuple[str, ...]:
     seeds = [seed for seed in runs if seed in whole]
     if not seeds:
         return (method.name, "none in common", "", "", "", "")
@@ -114,7 +115,7 @@ def _ablation(method: Method, full: Method, standing: Standing) -> tuple[str, ..
         method.name,
         show_seeds(seeds, method),
         f"{own.mean():.5f} ± {standard_error(own.mean(axis=0)):.5f}",
-        "" if method is full else _change(relative_change(own, other)),
+        "" if runs is whole else _change(relative_change(own, other)),
         f"{read:,.0f}",
         f"{computed:,.0f}",
     )
@@ -134,7 +135,7 @@ def show_done(standings: Mapping[str, Standing], tasks: Sequence[Task], methods:
 
     def cell(task: Task, method: Method) -> str:
         if method.strategy(task.kind) is None:
-            return "does not fit"
+            return "no part"
         runs = standings[task.name].runs.get(method)
         return show_seeds(list(runs), method) if runs else "not run"
 

@@ -127,8 +127,9 @@ def test_an_ablation_is_held_against_the_full_one_on_common_seeds() -> None:
     runs = {**STANDING.runs, without: {1: record((10, 0.15), end=77), 2: record((10, 9.0), end=99)}}
     shown = show_ablations(replace(STANDING, runs=runs))
     assert shown is not None
-    # the full one's seed 1 ends at 0.10
-    assert cells(shown.splitlines()[3])[4:] == ["1,030", "1,030"]  # without prefix reuse all that is read is computed
+    # the full one's seed 1, which both ran, ends at 0.10
+    assert cells(shown.splitlines()[2])[1:] == ["1", "0.10000 ± 0.00002", "", "60", "30"]
+    assert cells(shown.splitlines()[3])[4:] == ["60", "60"]  # without prefix reuse all that is read is computed
     assert cells(shown.splitlines()[4]) == ["without racing", "1", "0.15000 ± 0.00004", "+50.0% ± 0.0%", "77", "38"]
     assert show_ablations(STANDING) is None
 
@@ -295,9 +296,9 @@ def test_a_report_says_what_was_run_and_draws_it(records: Records, tmp_path: Pat
     assert show_scope(STANDING, "global") in body
     last = {cells(line)[0]: cells(line)[1:] for line in body.splitlines()[-3:]}
     assert last == {
-        PUBLISHED: ["0, 1", "does not fit"],
-        TRUST_GLOBAL: ["0, 1", "does not fit"],
-        "greedy": ["all", "does not fit"],
+        PUBLISHED: ["0, 1", "no part"],
+        TRUST_GLOBAL: ["0, 1", "no part"],
+        "greedy": ["all", "no part"],
     }
     pictures = [path.name for path in (tmp_path / "pictures").iterdir()]
     assert pictures == [f"search-{BITS.name}.png"]
@@ -312,11 +313,19 @@ def test_the_front_is_held_against_one_evopress_run(tmp_path: Path) -> None:
     assert found is not None
     shown = show_front([found], {BITS.name: STANDING}).splitlines()
     # EvoPress took 1,100 tokens, and ends at 0.11 at 3 bits, as this front does
-    assert shown[0].endswith("9.0% and 6.0% of one EvoPress run: the goal of 10% is met.")
+    assert "9.0% and 6.0% of one EvoPress run: the goal of 10% is met. " in shown[0]
+    # from the KL at the tightest budget: no plain choice is known there
+    volume = 0.25 * np.log(np.array(BUDGETS) / 2.25).sum()
+    assert f"from 4.5 bits and a KL of 0.14667: {volume:.4f}. With EvoPress' budgets alone (3): " in shown[0]
+    own, theirs = 1.5 * np.log(3 / 2.25), 1.5 * np.log(0.33 / 2.25 / np.array([0.10, 0.12]))
+    assert f"{own:.4f}, and {theirs.mean():.4f} ± {np.ptp(theirs) / 2:.4f} of EvoPress' own answers" in shown[0]
     rows = {cells(line)[0]: cells(line)[1:] for line in shown[4:]}
     assert len(rows) == 9
-    assert rows["3.00"] == ["0.11000 ± 0.00003", "+0.0% ± 0.0%"]
-    assert rows["4.25"][1] == ""
+    assert rows["3.00"] == ["0.11000 ± 0.00003", "0.11000, 0.11000, 0.11000", "+0.0% ± 0.0%"]
+    assert rows["4.25"][2] == ""
+    others = [replace(found, kl={bits: share * values for bits, values in kl.items()}) for share in (1.1, 1.2, 1.3)]
+    attained = show_front([found, *others], {}).splitlines()
+    assert cells(next(line for line in attained if line.startswith("| 3.00")))[2] == "0.11000, 0.12100, 0.13200"
     dear = FrontRecord(read=1000, computed=1000, kl=kl, date="")
     assert "the goal of 10% is missed" in show_front([dear], {BITS.name: STANDING})
 

@@ -192,6 +192,7 @@ METHODS: tuple[Method, ...] = (
     _allocate("delta-loss"),
     _allocate("linearity", seed=True),
     _allocate("gram", solver="quadratic", seed=True),
+    _allocate("inter-layer", solver="quadratic", seed=True),
     _without("probes", probes=0),
     _without("races", race={"rungs": 1, "confidence": 0.5}),  # whoever beats the parent on one rung is accepted
     _without("mutations", mutations=0),
@@ -200,4 +201,14 @@ METHODS: tuple[Method, ...] = (
     _longer(4),
     _allocate("hessian-eigenvalue", rank=3, seed=True),
     _allocate("hessian-eigenvalue-spread", rank=3, seed=True),
+    # quadratic, which gram and inter-layer need, knows no groups
+    _allocate("weight-error", groups="equal-size", rank=2),
+    _allocate("output-error", groups="equal-size", rank=2),
+    _allocate("spectral-error", groups="equal-size", rank=2),
+    _allocate("activation-entropy", groups="equal-size", rank=2),
+    _allocate("hessian-trace", groups="equal-size", rank=2, seed=True),
+    _allocate("delta-loss", groups="equal-size", rank=2),
+    _allocate("linearity", groups="equal-size", rank=2, seed=True),
+    _allocate("hessian-eigenvalue", groups="equal-size", rank=3, seed=True),
+    _allocate("hessian-eigenvalue-spread", groups="equal-size", rank=3, seed=True),
 )

@@ -148,9 +148,8 @@ def _show_volumes(records: Sequence[FrontRecord], by_bits: Mapping[float, Standi
     loss = max((float(each.kl.mean()) for each in plain if each.holds), default=worst)
     reference = Reference(size=BUDGETS[-1] + STEP, loss=loss)
     volumes = [hypervolume(BUDGETS, _means(each), reference) for each in records]
-    said = (
-        f"Hypervolume over (nominal bits, log KL), from {reference.size:g} bits and a KL of {loss:.5f}: {_mean(volumes)}"
-    )
+    said = f"Hypervolume over (nominal bits, log KL), from {reference.size:g} bits and a KL of {loss:.5f}: "
+    said += _mean(volumes)
     theirs = {bits: by_bits[bits].published for bits in BUDGETS if bits in by_bits and by_bits[bits].published}
     if not theirs:
         return f"{said}."

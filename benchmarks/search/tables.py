@@ -91,13 +91,13 @@ def show_plain(plain: Sequence[Plain]) -> str:
 
 
 def show_ablations(standing: Standing) -> str | None:
-    """What each part of the strategy is worth, and more time, on the seeds that were run without it; None where none."""
+    """What each part of the strategy is worth, and more time, on the seeds that both ran; None where nothing was."""
     full = standing.find(TRUST_GLOBAL)
     ablated = {method: runs for method, runs in standing.runs.items() if method.scope == "ablation"}
     if full is None or not ablated:
         return None
-    seeds = set[int]().union(*ablated.values())
-    whole = {seed: record for seed, record in standing.runs[full].items() if seed in seeds}
+    others = set[int]().union(*ablated.values())
+    whole = {seed: record for seed, record in standing.runs[full].items() if seed in others}
     rows = [_ablation(method, runs, whole) for method, runs in [(full, whole), *ablated.items()]]
     _, seeds, kl, _, read, _ = rows[0]
     # every answer is the same without it, and all that is read is computed

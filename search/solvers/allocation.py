@@ -52,8 +52,8 @@ class Allocator:
             return self._solve(costs)
         except BudgetError as error:  # in bits, and of what the dense model leaves: no number that anyone asked for
             raise JobError(
-                f"the scores close options without which nothing meets {self.problem.budget}: their costs are infinite, "
-                f"as those of what breaks the model; raise the budget, or use a score that has a number for them"
+                f"the scores close options without which nothing meets {self.problem.budget}: their costs are "
+                f"infinite, as those of what breaks the model; raise the budget, or use a score with a number for them"
             ) from error
 
     def _solve(self, costs: Sequence[np.ndarray]) -> Levels:

@@ -2,9 +2,9 @@
 
 What follows AMQ: an archive of random configurations, a radial-basis predictor, NSGA-II on (predicted loss, size), the
 best new proposals measured in every round, and options closed on units far more sensitive than the median. What
-differs: one budget rather than a whole front; the predictor reads the errors that the bank recorded, and its radial basis
-corrects a linear one; sensitivities are probes around a plain choice, made only if asked for, and close the one option
-that they probed.
+differs: one budget rather than a whole front; the predictor reads the errors that the bank recorded, and its radial
+basis corrects a linear one; sensitivities are probes around a plain choice, made only if asked for, and close the one
+option that they probed.
 """
 
 from __future__ import annotations

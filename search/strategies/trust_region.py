@@ -114,7 +114,7 @@ class TrustRegion:
         return (yield from self._improve(model, windows, self.rounds))
 
     def search_front(self, problems: tuple[Problem, ...]) -> Asking[tuple[Levels, ...]]:
-        """One model and one stream of text for all budgets, which share the rounds and tokens: what one learns, all know.
+        """One model and one stream of text for all budgets: what one learns, all know. They share rounds and tokens.
 
         The score is that of the budget in the middle. What one budget leaves of its share is for those after it.
         """

@@ -27,7 +27,8 @@ def problem_of(name: str) -> Problem:
     space = space_named(name)
     if not space.num_weights:  # parts to drop, and nothing else
         return make_problem(space, {"parameters": sum(extremes(space, "parameters")) // 2})
-    return make_problem(space, {"nominal_bits_per_weight": sum(extremes(space, "nominal_bits")) / 2 / space.num_weights})
+    bits = sum(extremes(space, "nominal_bits")) / 2
+    return make_problem(space, {"nominal_bits_per_weight": bits / space.num_weights})
 
 
 @cache

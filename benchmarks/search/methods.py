@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.search.tasks import Kind
+from benchmarks.search.tasks import Kind, Task
 from search.strategies.trust_region import TrustRegion
 
 Settings = Mapping[str, Any]
@@ -53,6 +53,7 @@ TRUST_REGION_DROPS: Settings = {
 }
 AS_PUBLISHED: Settings = {"text": "fresh", "fitness": "float16"}
 SAME, GLOBAL = {"groups": "equal-size"}, {"groups": "global"}
+ABLATED = ("reference-2.5-bits", "reference-drop-4", "reference-drop-6")
 SMALL: Mapping[str, Settings] = {  # what makes a strategy short, by its name
     "evolution": {"generations": 2, "offspring": 4},
     "random": {"samples": 8, "stages": [{"tokens": 128, "survivors": 2}, {"tokens": 512, "survivors": 1}]},
@@ -79,6 +80,10 @@ class Method:
     has_seed: bool = True  # without, one run holds for all seeds
     is_published: bool = False  # reads everything anew, as EvoPress does, and computes all that it reads
     budget: float | None = 1.0  # tokens it may read, as a share of what EvoPress reads; None: until it ends
+    tasks: Collection[str] = ()  # the only ones it takes part in; empty: all of the kinds that it has settings for
+
+    def takes_part(self, task: Task) -> bool:
+        return self.strategy(task.kind) is not None and (not self.tasks or task.name in self.tasks)
 
     def strategy(self, kind: Kind, *, is_small: bool = False) -> Settings | None:
         settings = self.bits if kind == "bits" else self.drops
@@ -110,15 +115,31 @@ def _allocate(
 
 def _without(part: str, **changes: Any) -> Method:
     """The trust region under a global budget, less one of its parts."""
-    settings = {**TRUST_REGION, **GLOBAL, **changes}
-    return Method(name=f"trust-region without {part}", bits=settings, scope="ablation", rank=2)
+    return _changed(f"without {part}", **changes)
 
 
 def _from_gram(what: str, *, shrink: float) -> Method:
     """The trust region started from single changes measured around the uniform choice, with or without pair terms."""
-    score = {"name": "gram", "tokens": 512, "shrink": shrink}
-    settings = {**TRUST_REGION, **GLOBAL, "score": score}
-    return Method(name=f"trust-region from gram {what}", bits=settings, scope="ablation", rank=2)
+    return _changed(f"from gram {what}", score={"name": "gram", "tokens": 512, "shrink": shrink})
+
+
+def _changed(how: str, **changes: Any) -> Method:
+    return Method(
+        name=f"trust-region {how}",
+        bits=_over({**TRUST_REGION, **GLOBAL}, changes),
+        drops=_over({**TRUST_REGION_DROPS, **GLOBAL}, changes),
+        scope="ablation",
+        rank=2,
+        tasks=ABLATED,
+    )
+
+
+def _over(settings: Settings, changes: Settings) -> Settings:
+    """The settings with ``changes``; of nested ones those that are named."""
+    nested = {
+        name: {**settings.get(name, {}), **value} for name, value in changes.items() if isinstance(value, Mapping)
+    }
+    return {**settings, **changes, **nested}
 
 
 def _longer(times: int) -> Method:
@@ -126,7 +147,12 @@ def _longer(times: int) -> Method:
     usual = TrustRegion()
     settings = {**TRUST_REGION, **GLOBAL, "rounds": times * usual.rounds, "patience": times * usual.patience}
     return Method(
-        name=f"trust-region, {times} times as long", bits=settings, scope="ablation", rank=2, budget=float(times)
+        name=f"trust-region, {times} times as long",
+        bits=settings,
+        scope="ablation",
+        rank=2,
+        budget=float(times),
+        tasks=ABLATED,
     )
 
 

@@ -33,7 +33,7 @@ def queue(tasks: Sequence[Task], methods: Sequence[Method], seeds: Iterable[int]
         Trial(task=task, method=method, seed=seed)
         for task in tasks
         for method in methods
-        if method.strategy(task.kind) is not None
+        if method.takes_part(task)
         for seed in (ordered if method.has_seed else ordered[:1])
     ]
     places = {task.name: place for place, task in enumerate(tasks)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.document import table
 from benchmarks.search.goals import goals, judge
-from benchmarks.search.methods import PUBLISHED, TRUST_GLOBAL, Method, Scope
+from benchmarks.search.methods import PUBLISHED, TRUST_GLOBAL, TRUST_SAME, Method, Scope
 from benchmarks.search.paired import Change, relative_change
 from benchmarks.search.records import Plain
 from benchmarks.search.standing import Reach, Runs, Standing, Summary
@@ -92,7 +92,7 @@ def show_plain(plain: Sequence[Plain]) -> str:
 
 def show_ablations(standing: Standing) -> str | None:
     """What each part of the strategy is worth, and more time, on the seeds that both ran; None where nothing was."""
-    full = standing.find(TRUST_GLOBAL)
+    full = standing.find(TRUST_GLOBAL if standing.task.kind == "bits" else TRUST_SAME)
     ablated = {method: runs for method, runs in standing.runs.items() if method.scope == "ablation"}
     if full is None or not ablated:
         return None
@@ -134,7 +134,7 @@ def show_done(standings: Mapping[str, Standing], tasks: Sequence[Task], methods:
     """Which seeds of which method were run at which task."""
 
     def cell(task: Task, method: Method) -> str:
-        if method.strategy(task.kind) is None:
+        if not method.takes_part(task):
             return "no part"
         runs = standings[task.name].runs.get(method)
         return show_seeds(list(runs), method) if runs else "not run"

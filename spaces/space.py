@@ -245,7 +245,10 @@ class Space:
 
     @cached_property
     def holders(self) -> tuple[int | None, ...]:
-        """For each unit the innermost unit around it that may be dropped; tied layers lie side by side and share it."""
+        """For each unit the innermost unit around its first layer that may be dropped.
+
+        Layers that are tied by targets lie side by side; solvers refuse others that do not share it.
+        """
         owner = {self.layers[unit.layers[0]].name: number for number, unit in enumerate(self.units)}
         may_drop = {name for name, number in owner.items() if DROP in self.units[number].options}
         arounds = [may_drop.intersection(self.layers[unit.layers[0]].inside) for unit in self.units]

@@ -107,19 +107,12 @@ def _only(family: Family, rows: Iterable[int]) -> Family:
     )
 
 
-def _parents(space: Space) -> list[int | None]:
-    """For each unit the innermost droppable unit of the space that holds it."""
-    owner = {
-        space.layers[unit.layers[0]].name: number for number, unit in enumerate(space.units) if DROP in unit.options
-    }
-    parents: list[int | None] = []
+def _parents(space: Space) -> tuple[int | None, ...]:
+    """For each unit the innermost droppable unit of the space that holds it: its first layer's, and so that of all."""
+    may_drop = {space.layers[unit.layers[0]].name for unit in space.units if DROP in unit.options}
     for unit in space.units:
         layers = [space.layers[index] for index in unit.layers]
-        # the longest name is the innermost: an attention's name extends its block's
-        found = {max((h for h in layer.inside if h in owner), key=len, default=None) for layer in layers}
-        if len(found) > 1:
+        if len({frozenset(may_drop.intersection(layer.inside)) for layer in layers}) > 1:
             names = ", ".join(layer.name for layer in layers)
             raise InputError(f"{names} are tied but lie in different droppable parts; untie them or do not offer drop")
-        holder = found.pop()
-        parents.append(None if holder is None else owner[holder])
-    return parents
+    return space.holders

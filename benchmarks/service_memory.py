@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx2
-import numpy as np
 import psutil
 
 from benchmarks.bench import Bench
@@ -198,7 +198,7 @@ def show(moments: Sequence[Moment]) -> str:
     settled = moments[1:]  # what is loaded by the first evaluation grows no more
     job = slope([(each.num_evaluations, each.job_bytes) for each in settled])
     api = slope([(each.num_evaluations, each.api_bytes) for each in settled])
-    rows.append(("MB per 10,000 evaluations", f"{job * 10_000 / MB:+,.2f}", f"{api * 10_000 / MB:+,.2f}"))
+    rows.append(("MB per 10,000 evaluations", f"{job * 10_000 / MB:+z,.2f}", f"{api * 10_000 / MB:+z,.2f}"))
     return table(("evaluations", "the job's process, MB", "the API's process, MB"), rows)
 
 
@@ -206,8 +206,8 @@ def slope(points: Sequence[tuple[int, int]]) -> float:
     """Of the straight line through (evaluations, bytes) by least squares; 0 for a single one."""
     if len(points) < 2:
         return 0.0
-    evaluations, sizes = np.array(points, dtype=float).T
-    return float(np.polyfit(evaluations, sizes, 1)[0])
+    evaluations, sizes = zip(*points, strict=True)
+    return statistics.linear_regression(evaluations, sizes).slope
 
 
 def _describe(size: Size, moments: Sequence[Moment]) -> str:

@@ -30,6 +30,12 @@ def test_the_first_line_is_left_out_of_the_slopes() -> None:
     assert [cell.strip() for cell in last.split("|")[2:4]] == ["+25.50", "+0.00"]
 
 
+def test_a_slope_that_rounds_to_nothing_has_no_minus() -> None:
+    """Neither one of a byte less, nor one that only floating point makes."""
+    shown = show([moment(0, 1.0, 1.0), moment(10_000, 90.000001, 90.0), moment(20_000, 90.0, 90.0)])
+    assert [cell.strip() for cell in shown.splitlines()[-1].split("|")[2:4]] == ["+0.00", "+0.00"]
+
+
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_a_small_version_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ class Curve:
 
     tokens: np.ndarray  # float64 (points,), rising
     loss: np.ndarray  # float64 (points,)
+    has_gaps: bool = False  # between its points it had answers that nobody looked at
 
     def at(self, tokens: float) -> float:
         """The loss of the answer after so many tokens; NaN before the first."""
@@ -27,10 +28,21 @@ class Curve:
         place = int(np.searchsorted(self.tokens, tokens, side="right")) - 1
         return place if place >= 0 else None
 
-    def reach(self, target: float) -> float | None:
-        """The tokens of the first point at or below ``target``, which may be the mean of several equal losses."""
+    def reach(self, target: float) -> Reach | None:
+        """The first point at or below ``target``, which may be the mean of several equal losses."""
         below = np.flatnonzero(self.loss <= target * (1 + ROUNDING))
-        return float(self.tokens[below[0]]) if len(below) else None
+        if not len(below):
+            return None
+        first = int(below[0])
+        return Reach(after=float(self.tokens[max(0, first - self.has_gaps)]), by=float(self.tokens[first]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Tokens to a target: more than ``after`` and at most ``by``, or both alike where every answer is known."""
+
+    after: float
+    by: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,15 +62,18 @@ def band(curves: Sequence[Curve]) -> Band:
     return Band(tokens=tokens, low=losses.min(axis=0), middle=np.median(losses, axis=0), high=losses.max(axis=0))
 
 
-def median_reach(curves: Sequence[Curve], target: float) -> float | None:
+def median_reach(curves: Sequence[Curve], target: float) -> Reach | None:
     """The median over runs of the tokens to the target; None unless more than half of them reach it.
 
     A run that never gets there counts as later than all others. With an even number, the later of the two in the
     middle: half a run is none.
     """
-    reached = sorted(tokens for curve in curves if (tokens := curve.reach(target)) is not None)
+    reached = [reach for curve in curves if (reach := curve.reach(target)) is not None]
     middle = len(curves) // 2
-    return reached[middle] if middle < len(reached) else None
+    if middle >= len(reached):
+        return None
+    after, by = (sorted(bounds)[middle] for bounds in zip(*((each.after, each.by) for each in reached), strict=True))
+    return Reach(after=after, by=by)
 
 
 def checkpoints(tokens: Sequence[int], end: int, count: int, also: Sequence[int] = ()) -> list[int]:

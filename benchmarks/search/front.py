@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.document import table
 from benchmarks.search.meter import EngineMeter
-from benchmarks.search.methods import GLOBAL, TRUST_REGION, shortened
+from benchmarks.search.methods import GLOBAL, PUBLISHED, START, TRUST_REGION, UNGROUPED, shortened
 from benchmarks.search.paired import relative_change
 from benchmarks.search.race import Race
 from benchmarks.search.records import Records, rounded
-from benchmarks.search.standing import Standing
+from benchmarks.search.standing import Runs, Standing
 from benchmarks.search.tasks import REFERENCE, Task
 from evaluators.statistic import Samples
 from search.engine.answers import drive
@@ -39,6 +39,11 @@ STRATEGY = {  # one short round for each budget: what a tenth of an EvoPress run
     "mutations": 0,
     "screen_tokens": 512,
     "race": {"tokens": 1024, "rungs": 2},
+}
+RIVALS = {  # methods of the race, and what they are called beside the front
+    PUBLISHED: "EvoPress as published, in its groups",
+    UNGROUPED: "EvoPress with our engine and one budget",
+    START: "the front's own start (fisher and the knapsack)",
 }
 SHARE = 0.1  # of the tokens of one EvoPress run: the goal for all nine together
 FRONT = Task(
@@ -129,7 +134,7 @@ def show_front(records: Sequence[FrontRecord], standings: Mapping[str, Standing]
         "nominal bits",
         "validation KL ± s.e.",
         "attained by a quarter, half, three quarters of the seeds",
-        "KL over EvoPress' own, paired ± s.e.",
+        *(f"KL over that of {name}, paired ± s.e. over text ± over seeds" for name in RIVALS.values()),
     )
     return f"{cost}. {_show_volumes(records, by_bits)}\n\n{table(header, rows)}"
 
@@ -150,16 +155,18 @@ def _show_volumes(records: Sequence[FrontRecord], by_bits: Mapping[float, Standi
     volumes = [hypervolume(BUDGETS, _means(each), reference) for each in records]
     said = f"Hypervolume over (nominal bits, log KL), from {reference.size:g} bits and a KL of {loss:.5f}: "
     said += _mean(volumes)
-    theirs = {bits: by_bits[bits].published for bits in BUDGETS if bits in by_bits and by_bits[bits].published}
-    if not theirs:
+    shared = [bits for bits in BUDGETS if bits in by_bits and by_bits[bits].published]
+    if not shared:
         return f"{said}."
-    seeds = set.intersection(*(set(runs) for runs in theirs.values()))
-    own = [hypervolume(list(theirs), [float(each.kl[bits].mean()) for bits in theirs], reference) for each in records]
-    other = [hypervolume(list(theirs), [runs[seed].loss for runs in theirs.values()], reference) for seed in seeds]
-    return (
-        f"{said}. With EvoPress' budgets alone ({', '.join(f'{bits:g}' for bits in theirs)}): {_mean(own)}, and "
-        f"{_mean(other)} of EvoPress' own answers, for which it searches once a budget."
-    )
+    own = [hypervolume(shared, [float(each.kl[bits].mean()) for bits in shared], reference) for each in records]
+    said += f". At {', '.join(f'{bits:g}' for bits in shared)} bits alone: {_mean(own)}"
+    for method, name in RIVALS.items():
+        theirs = [_runs(by_bits[bits], method) for bits in shared]
+        seeds = set.intersection(*(set(runs) for runs in theirs))
+        other = [hypervolume(shared, [runs[seed].loss for runs in theirs], reference) for seed in sorted(seeds)]
+        if other:
+            said += f"; of {name} {_mean(other)}"
+    return f"{said}. Those were searched once a budget."
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -172,10 +179,20 @@ def _is_ours(standing: Standing) -> bool:
     return standing.task.model is REFERENCE and standing.task.kind == "bits"
 
 
+def _runs(standing: Standing, name: str) -> Runs:
+    """Of one method; none where it was not run."""
+    method = standing.find(name)
+    return {} if method is None else standing.runs[method]
+
+
 def _row(bits: float, kl: np.ndarray, standing: Standing | None, attained: np.ndarray) -> tuple[str, ...]:
-    against = ""
-    if standing is not None and standing.published:
-        change = relative_change(kl, np.array([record.kl for record in standing.published.values()]))
-        against = f"{change.mean:+.1%} ± {change.se:.1%}"
-    shown = ", ".join(f"{loss:.5f}" for loss in attained)
-    return f"{bits:.2f}", f"{kl.mean():.5f} ± {standard_error(kl.mean(axis=0)):.5f}", shown, against
+    others = [{} if standing is None else _runs(standing, method) for method in RIVALS]
+    return (
+        f"{bits:.2f}",
+        f"{kl.mean():.5f} ± {standard_error(kl.mean(axis=0)):.5f}",
+        ", ".join(f"{loss:.5f}" for loss in attained),
+        *(
+            str(relative_change(kl, np.array([record.kl for record in runs.values()]))) if runs else ""
+            for runs in others
+        ),
+    )

@@ -24,6 +24,7 @@ EVOPRESS_BITS: Settings = {
     ],
     "start": {"name": "uniform", "samples": 32},
 }
+EVEN_STAGE: Settings = {"tokens": 8192, "survivors": 1}  # a sixteenth of EvoPress' last stage, as the others are
 EVOPRESS_DROPS: Settings = {
     "name": "evolution",
     "generations": None,
@@ -168,6 +169,8 @@ def _sampler(name: str, *, batch: int) -> Method:
 
 PUBLISHED = "EvoPress as published"
 TRUST_SAME, TRUST_GLOBAL = "trust-region, same space", "trust-region, global"
+UNGROUPED = "EvoPress with our engine, global"
+START = "allocate, fisher"  # where the trust region starts at bit-widths
 METHODS: tuple[Method, ...] = (
     Method(
         name=PUBLISHED,
@@ -185,6 +188,15 @@ METHODS: tuple[Method, ...] = (
         scope="same space",
         rank=0,
     ),
+    Method(
+        name="EvoPress as published, last stage of 8,192 tokens",
+        bits={**EVOPRESS_BITS, **AS_PUBLISHED, **SAME, "stages": [*EVOPRESS_BITS["stages"][:-1], EVEN_STAGE]},
+        scope="same space",
+        rank=3,
+        is_published=True,
+        budget=None,
+        tasks=("reference-2.5-bits",),
+    ),
     Method(name=TRUST_GLOBAL, bits={**TRUST_REGION, **GLOBAL}, rank=0),
     _allocate("measured-kl", rank=0, drops=True),
     _allocate("gradient-output", rank=0),
@@ -200,7 +212,7 @@ METHODS: tuple[Method, ...] = (
         rank=0,
         budget=None,
     ),
-    Method(name="EvoPress with our engine, global", bits={**EVOPRESS_BITS, **GLOBAL}),
+    Method(name=UNGROUPED, bits={**EVOPRESS_BITS, **GLOBAL}),
     Method(
         name="random",
         bits={"name": "random", "samples": 2400, "stages": RANDOM_STAGES},

@@ -28,6 +28,7 @@ from store.store import Store
 
 NEAR = 0.1  # what EvoPress reads may differ by from what was planned; its rivals are held against it there
 LOOKS = 12  # answers of a trial that are measured on unseen text; of one with fewer, all
+LOOKS_PUBLISHED = 48  # of EvoPress as published, which all others are held against
 
 
 class TimeUpError(Exception):
@@ -114,7 +115,8 @@ class Race:
         with run.session.phase("search"):
             search = plan.strategy.search(plan.problem)
             trail = follow(search, plan.problem, run.answer, _meter(trial, plan.problem), limit)
-        return self._looked_at(trail, run.session, also=[track.published_tokens])
+        looks = LOOKS_PUBLISHED if trial.method.is_published else LOOKS
+        return self._looked_at(trail, run.session, looks, also=[track.published_tokens])
 
     def plain(self, task: Task) -> list[Plain]:
         """Every plain choice within the budget, and the next one above it, on unseen text."""
@@ -149,9 +151,9 @@ class Race:
             self._label = moment.label
             self._say(f"  {moment.label}")
 
-    def _looked_at(self, trail: Trail, session: Session, also: Sequence[int]) -> Record:
+    def _looked_at(self, trail: Trail, session: Session, looks: int, also: Sequence[int]) -> Record:
         """The record of a search: some of its answers, the last among them, measured on unseen text."""
-        places = checkpoints([moment.read for moment in trail.moments], trail.read, LOOKS, also)
+        places = checkpoints([moment.read for moment in trail.moments], trail.read, looks, also)
         chosen = [trail.moments[place] for place in places]
         read = [moment.read for moment in chosen]
         compared = {len(chosen) - 1}.union(*(in_force_near(read, tokens, NEAR) for tokens in also))

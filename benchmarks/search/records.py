@@ -73,7 +73,11 @@ class Record:
     def curve(self, *, computed: bool = False) -> Curve:
         """Mean loss against tokens read, or computed."""
         tokens = [point.computed if computed else point.read for point in self.points]
-        return Curve(tokens=np.array(tokens, dtype=np.float64), loss=np.array([point.loss for point in self.points]))
+        return Curve(
+            tokens=np.array(tokens, dtype=np.float64),
+            loss=np.array([point.loss for point in self.points]),
+            has_gaps=self.num_answers > len(self.points),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.search.curves import Curve, median_reach
+from benchmarks.search.curves import Curve, Reach, median_reach
 from benchmarks.search.methods import PUBLISHED, Method, Scope
 from benchmarks.search.paired import Change, relative_change
 from benchmarks.search.records import Plain, Record
@@ -18,13 +18,20 @@ Runs = Mapping[int, Record]  # by seed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
-    """Tokens to the KL at which EvoPress ends, over seeds."""
+class Arrival:
+    """When a method is first where EvoPress as published ends, at its mean KL over seeds."""
 
-    tokens: float | None  # the median; None where at most half of the seeds get there
-    times_fewer: float | None  # EvoPress' own tokens over these
+    tokens: Reach | None  # the median over seeds; None where at most half of them get there
+    published_tokens: float  # what EvoPress reads in all
     num_reaching: int
     num_seeds: int
+
+    @property
+    def times_fewer(self) -> tuple[float, float] | None:
+        """At least and at most. A score that reads nothing takes a token, so that the ratio is a number."""
+        if self.tokens is None:
+            return None
+        return self.published_tokens / max(1.0, self.tokens.by), self.published_tokens / max(1.0, self.tokens.after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +47,8 @@ class Summary:
     read: float  # mean over seeds
     computed: float
     is_cut: bool
-    read_to_reach: Reach | None  # None where EvoPress was not run
-    computed_to_reach: Reach | None
+    read_to_reach: Arrival | None  # None where EvoPress was not run
+    computed_to_reach: Arrival | None
     at_equal_tokens: Change | None  # KL over EvoPress', both at EvoPress' tokens; None where it has no answer by then
 
 
@@ -61,6 +68,11 @@ class Standing:
     def published_tokens(self) -> float | None:
         """What EvoPress as published reads, and computes: the mean over its seeds."""
         return float(np.mean([record.read for record in self.published.values()])) if self.published else None
+
+    @property
+    def published_reach(self) -> Arrival | None:
+        """When EvoPress as published is first where it ends."""
+        return self._reach([record.curve() for record in self.published.values()])
 
     @property
     def target(self) -> float | None:
@@ -93,14 +105,12 @@ class Standing:
             at_equal_tokens=self._at_equal_tokens(runs),
         )
 
-    def _reach(self, curves: Sequence[Curve]) -> Reach | None:
+    def _reach(self, curves: Sequence[Curve]) -> Arrival | None:
         if self.target is None or self.published_tokens is None:
             return None
-        tokens = median_reach(curves, self.target)
-        return Reach(
-            tokens=tokens,
-            # a score that reads nothing takes a token, so that the ratio is a number
-            times_fewer=None if tokens is None else self.published_tokens / max(1.0, tokens),
+        return Arrival(
+            tokens=median_reach(curves, self.target),
+            published_tokens=self.published_tokens,
             num_reaching=sum(curve.reach(self.target) is not None for curve in curves),
             num_seeds=len(curves),
         )
@@ -117,3 +127,8 @@ class Standing:
 
 def scope_of(method: Method, task: Task) -> Scope:
     return "same space" if task.kind == "drops" and method.scope == "global" else method.scope
+
+
+def span(bounds: Iterable[float], form: str) -> str:
+    """Both bounds, or one where they look alike."""
+    return " to ".join(dict.fromkeys(f"{each:{form}}" for each in bounds))

@@ -9,9 +9,9 @@ import numpy as np
 from benchmarks.document import table
 from benchmarks.search.goals import goals, judge
 from benchmarks.search.methods import PUBLISHED, TRUST_GLOBAL, TRUST_SAME, Method, Scope
-from benchmarks.search.paired import Change, relative_change
+from benchmarks.search.paired import relative_change
 from benchmarks.search.records import Plain
-from benchmarks.search.standing import Reach, Runs, Standing, Summary
+from benchmarks.search.standing import Arrival, Runs, Standing, Summary, span
 from benchmarks.search.tasks import Task
 from search.report import standard_error
 
@@ -26,17 +26,17 @@ STANDING_HEADER = (
     "times fewer",
     "computed to EvoPress' KL",
     "times fewer",
-    "KL at EvoPress' tokens, paired ± s.e.",
+    "KL at EvoPress' tokens, paired ± s.e. over text ± over seeds",
 )
 ABLATION_HEADER = (
     "",
     "seeds",
     "validation KL ± s.e.",
-    "KL over the full one's, paired ± s.e.",
+    "KL over the full one's, paired ± s.e. over text ± over seeds",
     "tokens read",
     "computed",
 )
-MARKS = {True: "met", False: "missed", None: ""}
+MARKS = {True: "met", False: "missed", None: "open"}
 
 
 def show_scope(standing: Standing, scope: Scope) -> str:
@@ -47,7 +47,7 @@ def show_scope(standing: Standing, scope: Scope) -> str:
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
-    is_published = summary.method.name == PUBLISHED
+    change = None if summary.method.name == PUBLISHED else summary.at_equal_tokens
     spread = f"{summary.lowest:.5f} to {summary.highest:.5f}" if len(summary.seeds) > 1 else ""
     return (
         summary.method.name + (" (cut)" if summary.is_cut else ""),
@@ -56,29 +56,19 @@ def _row(summary: Summary) -> tuple[str, ...]:
         spread,
         f"{summary.read:,.0f}",
         f"{summary.computed:,.0f}",
-        *(("",) * 5 if is_published else _against(summary)),
-    )
-
-
-def _against(summary: Summary) -> tuple[str, ...]:
-    change = summary.at_equal_tokens
-    return (
         *_reach(summary.read_to_reach),
         *_reach(summary.computed_to_reach),
-        "" if change is None else _change(change),
+        "" if change is None else str(change),
     )
 
 
-def _reach(reach: Reach | None) -> tuple[str, str]:
-    if reach is None:
+def _reach(arrival: Arrival | None) -> tuple[str, str]:
+    if arrival is None:
         return "", ""
-    if reach.tokens is None or reach.times_fewer is None:
-        return f"{reach.num_reaching} of {reach.num_seeds} seeds" if reach.num_reaching else "never", ""
-    return f"{reach.tokens:,.0f}", f"{reach.times_fewer:.1f}" if reach.tokens else "reads none"
-
-
-def _change(change: Change) -> str:
-    return f"{change.mean:+.1%} ± {change.se:.1%}"
+    if arrival.tokens is None or arrival.times_fewer is None:
+        return f"{arrival.num_reaching} of {arrival.num_seeds} seeds" if arrival.num_reaching else "never", ""
+    tokens = span([arrival.tokens.after, arrival.tokens.by], ",.0f")
+    return tokens, span(arrival.times_fewer, ".1f") if arrival.tokens.by else "reads none"
 
 
 def show_plain(plain: Sequence[Plain]) -> str:
@@ -115,7 +105,7 @@ def _ablation(method: Method, runs: Runs, whole: Runs) -> tuple[str, ...]:
         method.name,
         show_seeds(seeds, method),
         f"{own.mean():.5f} ± {standard_error(own.mean(axis=0)):.5f}",
-        "" if runs is whole else _change(relative_change(own, other)),
+        "" if runs is whole else str(relative_change(own, other)),
         f"{read:,.0f}",
         f"{computed:,.0f}",
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.search.curves import Curve, band, checkpoints, in_force_near, median_reach
-from benchmarks.search.paired import relative_change
+from benchmarks.search.curves import Curve, Reach, band, checkpoints, in_force_near, median_reach
+from benchmarks.search.paired import Change, relative_change
 
 
 def curve(*points: tuple[float, float]) -> Curve:
@@ -33,7 +34,12 @@ def test_before_its_first_point_a_curve_has_no_answer() -> None:
 
 @pytest.mark.parametrize(("target", "tokens"), [(0.6, 100), (0.5, 100), (0.42, 300), (0.4, 300), (0.39, 1000)])
 def test_a_target_is_reached_at_the_first_point_at_or_below_it(target: float, tokens: float) -> None:
-    assert STEPS.reach(target) == tokens
+    assert STEPS.reach(target) == Reach(after=tokens, by=tokens)
+
+
+@pytest.mark.parametrize(("target", "after", "by"), [(0.6, 100, 100), (0.42, 100, 300), (0.39, 900, 1000)])
+def test_where_answers_are_unknown_a_target_is_reached_between_two_points(target: float, after: int, by: int) -> None:
+    assert replace(STEPS, has_gaps=True).reach(target) == Reach(after=after, by=by)
 
 
 def test_a_target_below_all_points_is_never_reached() -> None:
@@ -70,7 +76,9 @@ def test_a_band_is_what_its_curves_say_at_each_count() -> None:
 )
 def test_the_median_counts_those_that_never_arrive_as_last(firsts: list[int | None], expected: int | None) -> None:
     curves = [curve((50, 1.0)) if first is None else curve((50, 1.0), (first, 0.1)) for first in firsts]
-    assert median_reach(curves, 0.5) == expected
+    assert median_reach(curves, 0.5) == (None if expected is None else Reach(after=expected, by=expected))
+    unsure = median_reach([replace(each, has_gaps=True) for each in curves], 0.5)
+    assert unsure == (None if expected is None else Reach(after=50, by=expected))
 
 
 def test_a_few_answers_are_all_looked_at() -> None:
@@ -109,6 +117,34 @@ def test_the_error_of_a_share_is_what_the_jackknife_finds() -> None:
     change = relative_change(own, other)
     assert change.mean == pytest.approx(own.mean() / other.mean() - 1)
     assert change.se == pytest.approx(jackknife, rel=0.02)
+
+
+def test_the_error_over_seeds_is_what_drawing_them_again_finds() -> None:
+    rng = np.random.default_rng(2)
+
+    def drawn() -> np.ndarray:
+        """Three seeds of a mean 0.9 and five of 1, all with a spread of 0.05, on two sequences that do not matter."""
+        seeds = rng.normal([0.9] * 3 + [1.0] * 5, 0.05)
+        return np.stack([seeds, seeds], axis=1)
+
+    changes = [relative_change(each[:3], each[3:]) for each in (drawn() for _ in range(4000))]
+    found = [change.seed_se for change in changes if change.seed_se is not None]
+    assert len(found) == 4000
+    spread = np.std([change.mean for change in changes])
+    assert math.sqrt(np.mean(np.square(found))) == pytest.approx(spread, rel=0.05)
+
+
+def test_seeds_that_agree_and_a_method_without_one_add_no_error_over_seeds() -> None:
+    two, alone = np.array([[0.1, 0.2], [0.3, 0.4]]), np.array([[0.1, 0.1]])
+    change = relative_change(alone, two)
+    assert change.seed_se == pytest.approx((0.1 / 0.25) * 0.1 / 0.25)  # the means are 0.15 and 0.35
+    assert relative_change(two[:1], alone).seed_se is None
+    assert relative_change(two[[0, 0]], two[[0, 0, 0]]).seed_se == pytest.approx(0)
+
+
+def test_a_change_shows_the_errors_that_it_has() -> None:
+    assert str(Change(mean=-0.05, se=0.01, seed_se=0.02)) == "-5.0% ± 1.0% ± 2.0%"
+    assert str(Change(mean=0.05, se=0.01, seed_se=None)) == "+5.0% ± 1.0%"
 
 
 @pytest.mark.parametrize(

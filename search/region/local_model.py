@@ -64,9 +64,16 @@ class LocalModel:
         self._starts = first_moves(space)
         self.root = self._prior(errors)  # (M, K), root @ root.T the covariance
 
-    def table(self, values: np.ndarray) -> Table:  # (M,) -> one array (options,) for each unit
-        """``values`` of moves as solvers take them; closed options cost infinity."""
-        return np.split(np.where(self.is_closed, np.inf, values), self._starts[1:])
+    def table(self, values: np.ndarray, sound: Levels | None = None) -> Table:  # (M,) -> an array (options,) a unit
+        """``values`` of moves as solvers take them; closed options cost infinity, but for those that ``sound`` has.
+
+        What broke the model beside one configuration may hold beside another: with the moves of one that holds, there
+        is always something to solve.
+        """
+        is_closed = self.is_closed.copy()
+        if sound is not None:
+            is_closed[self._starts + np.array(sound)] = False
+        return np.split(np.where(is_closed, np.inf, values), self._starts[1:])
 
     def direction(self, parent: Levels, levels: Levels) -> np.ndarray:  # (M,), +1 for moves made, -1 for those undone
         """What changes from one configuration to another; what lies in a dropped part is no move."""

@@ -26,6 +26,7 @@ class Region:
     allocator: Allocator  # of the problem, within its groups
     parent: Levels
     radius: int
+    sound: Levels  # in the budget, and it holds: its moves stay open, whatever broke beside it
 
     def best(self, model: LocalModel, costs: np.ndarray) -> Levels | None:  # costs (M,)
         """The configuration of least ``costs``, exact for the price of a change that brings it within the radius.
@@ -40,10 +41,10 @@ class Region:
     def _within(self, model: LocalModel, costs: np.ndarray) -> Levels:
         """Doubles the price of a change until few enough are made, then bisects down to where they would be too many.
 
-        The parent where no price is high enough: it makes a move that is closed by now.
+        The parent where no price is high enough: it makes a move that is closed by now, or nothing differs in cost.
         """
         differences = np.abs(costs - costs[model.own(self.parent)])[~model.is_closed]
-        low, high = 0.0, FIRST_PRICE * float(differences.mean())
+        low, high = 0.0, FIRST_PRICE * float(differences.mean()) if len(differences) else 0.0
         nearest = self._solve(model, costs, high)
         for _ in range(DOUBLINGS):
             if changed_units(self.parent, nearest) <= self.radius:
@@ -63,7 +64,7 @@ class Region:
 
     def _solve(self, model: LocalModel, costs: np.ndarray, price: float) -> Levels:
         is_change = np.arange(len(costs)) != model.own(self.parent)
-        found = self.allocator.solve(model.table(costs + price * is_change))
+        found = self.allocator.solve(model.table(costs + price * is_change, self.sound))
         return with_hidden(self.allocator.problem.space, found, self.parent)
 
     def _is_parent(self, levels: Levels) -> bool:

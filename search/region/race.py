@@ -47,6 +47,9 @@ def broken(difference: np.ndarray) -> Belief:  # (sequences,), some not finite: 
     return Belief(mean=-np.inf if is_sounder else np.inf, variance=0.0)
 
 
+FEWEST = 4  # sequences of the first rung, whatever their tokens: of fewer nobody knows how far they spread
+
+
 @dataclass(frozen=True, kw_only=True)
 class Race:
     """Rungs of rising length, each on text that no rung before it read; the last ends where the stream was read once.
@@ -85,7 +88,8 @@ class Race:
         """The tokens of each rung, in whole sequences, as far as the stream goes."""
         left, lengths = problem.sequences(problem.max_tokens), []
         for rung in range(self.rungs):
-            count = min(left, problem.sequences(self.tokens * self.growth**rung))
+            wanted = problem.sequences(self.tokens * self.growth**rung)
+            count = min(left, max(FEWEST * self.growth**rung, wanted))
             left -= count
             lengths.append(problem.tokens(count * problem.sequence_length))
         return [tokens for tokens in lengths if tokens]

@@ -13,7 +13,7 @@ from spaces.space import Levels
 
 @dataclass(kw_only=True)
 class Windows:
-    """Hands out windows of consecutive sequences, so that no two questions in a row share text.
+    """Hands out windows of consecutive sequences: no two questions in a row share text that is left for both.
 
     What is learned from one window is then independent of what was chosen for its luck on another, and answers to many
     small questions add up to knowledge of the whole stream. Once all of it was read, it is read again: the sequences

@@ -45,11 +45,12 @@ class TrustRegion:
     4. doubles the radius where the winner gained at least half of what the model said; where nobody won it halves the
        radius and reads twice as many tokens at the next look, up to four times.
 
-    Every question reads text that the one before did not, so that nothing is learned twice from the luck of a few
-    sequences, and the parent is measured once on each. After ``patience`` rounds without a winner the proposals of one
-    round are made around a parent with random flips. It ends after ``rounds``, when twice ``patience`` rounds in a row
-    brought nothing, or before the round that might exceed ``tokens``. With ``measure_parents`` every new parent is also
-    measured as an answer is, for the front and for those who watch; the search itself learns nothing from that.
+    Every question reads text that the one before did not, as far as the stream goes, so that nothing is learned twice
+    from the luck of a few sequences, and the parent is measured once on each. After ``patience`` rounds without a
+    winner the proposals of one round are made around a parent with random flips. It ends after ``rounds``, when twice
+    ``patience`` rounds in a row brought nothing, or before the round that might exceed ``tokens``. With
+    ``measure_parents`` every new parent is also measured as an answer is, for the front and for those who watch; the
+    search itself learns nothing from that.
 
     Not published in this form. The parts: trust regions (Conn, Gould and Toint 2000, chapter 6), Thompson sampling on
     a Bayesian linear model (Agrawal and Goyal 2013, arXiv:1209.3352), racing (Maron and Moore 1994).
@@ -124,7 +125,7 @@ class TrustRegion:
         for problem in problems:
             share = None if left is None else (left - windows.tokens) // (len(problems) - len(answers))
             windows = replace(windows, problem=problem, most=None if share is None else windows.tokens + share)
-            answers.append((yield from self._improve(model, windows, rounds)))
+            answers.append((yield from self._improve(model, windows, rounds, *answers[-1:])))
         return tuple(answers)
 
     def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
@@ -153,11 +154,14 @@ class TrustRegion:
                 f"use one of {fitting}"
             )
 
-    def _improve(self, model: LocalModel, windows: Windows, rounds: int) -> Search:
-        """From the model's optimum, so many rounds on; fewer where they bring nothing or the tokens are spent."""
+    def _improve(self, model: LocalModel, windows: Windows, rounds: int, sound: Levels | None = None) -> Search:
+        """From the model's optimum, so many rounds on; fewer where they bring nothing or the tokens are spent.
+
+        ``sound`` is the answer of a tighter budget, if there was one.
+        """
         problem = windows.problem
         allocator = Allocator(problem, self.groups)
-        parent = with_hidden(problem.space, allocator.solve(model.table(model.mean)), uniform_near(problem))
+        parent = with_hidden(problem.space, allocator.solve(model.table(model.mean, sound)), uniform_near(problem))
         radius, idle = min(self.radius, len(problem.space.units)), 0
         yield from self._measure_parent(parent, windows, "where the search starts")
         for number in range(1, rounds + 1):
@@ -166,7 +170,7 @@ class TrustRegion:
                 break
             rng = np.random.default_rng([problem.seed, number])
             center = kicked(parent, self.groups, problem, rng) if idle == self.patience else parent
-            region = Region(allocator=allocator, parent=center, radius=radius)
+            region = Region(allocator=allocator, parent=center, radius=radius, sound=parent)
             label = f"round {number} of {rounds}"
             step = _Round(
                 settings=self,

@@ -47,7 +47,7 @@ def make_model(space: Space, seed: int) -> LocalModel:
 def region_of(name: str, seed: int, radius: int) -> Region:
     choices = fitting(name)
     parent = choices[int(np.random.default_rng([seed, 1]).integers(len(choices)))]
-    return Region(allocator=Allocator(problem_of(name)), parent=parent, radius=radius)
+    return Region(allocator=Allocator(problem_of(name)), parent=parent, radius=radius, sound=parent)
 
 
 def priced(region: Region, table: list[np.ndarray], price: float) -> list[np.ndarray]:
@@ -133,7 +133,7 @@ def test_the_optimum_of_the_costs_proposes_nothing() -> None:
     name = "weights"
     model = make_model(space_named(name), 0)
     parent = Allocator(problem_of(name)).solve(model.table(model.mean))
-    region = Region(allocator=Allocator(problem_of(name)), parent=parent, radius=3)
+    region = Region(allocator=Allocator(problem_of(name)), parent=parent, radius=3, sound=parent)
     assert list(cautious(model, region, (0.0, 0.5, 1.0, 4.0))) == []
     certain = model_of(model.space, Scores(costs=model.table(model.mean)), Doubt(scale=0, unit=0, option=0))
     assert list(imagined(certain, region, 5, np.random.default_rng(0))) == []
@@ -145,7 +145,7 @@ def test_caution_changes_fewer_units_and_avoids_what_is_little_known() -> None:
     costs = [np.array([1.0, 0.0, 0.0]), np.array([1.1, 0.0, 0.0])]
     little_known = [np.array([2.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0])]
     model = model_of(space, Scores(costs=costs, errors=little_known), Doubt(scale=0, unit=0, option=0))
-    region = Region(allocator=Allocator(problem), parent=(1, 0), radius=2)
+    region = Region(allocator=Allocator(problem), parent=(1, 0), radius=2, sound=(1, 0))
     assert list(cautious(model, region, (0.0,))) == [(0, 1)]  # 0.1 better, and q's cost is anyone's guess
     assert list(cautious(model, region, (0.5,))) == []
 
@@ -156,7 +156,7 @@ def test_groups_keep_their_bits(groups: str) -> None:
     problem = make_problem(space, {"nominal_bits_per_weight": 3.0})
     model, rng = make_model(space, 1), np.random.default_rng(1)
     parent = (1,) * len(space.units)
-    region = Region(allocator=Allocator(problem, groups), parent=parent, radius=6)
+    region = Region(allocator=Allocator(problem, groups), parent=parent, radius=6, sound=parent)
     proposed = [*cautious(model, region, (0.0, 1.0)), *imagined(model, region, 10, rng), *mutated(region, 4, rng)]
     assert len(set(proposed)) > 3
     for levels in proposed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -324,6 +325,29 @@ def test_a_start_that_breaks_is_left_and_closes_nothing(where: str, monkeypatch:
     assert finished.answer[0] != 0
     closed = set(zip(*np.nonzero(np.isinf(np.array(made[0].table(made[0].mean), dtype=float))), strict=True))
     assert closed <= {(0, 0)}
+
+
+def test_what_breaks_beside_one_parent_leaves_the_search_its_way() -> None:
+    """One of two attentions and one of two MLPs to drop, and a few of the 16 configurations break the model."""
+    problem = make_problem(tiny_space(2, DropSpec()), {"dropped_attentions": 1, "dropped_mlps": 1}, max_tokens=16_384)
+    everything = list(itertools.product((0, 1), repeat=4))
+    blind = Known(scores=Scores(costs=[np.array([1.0, 0.0])] * 4))
+    strategy, num_sound = TrustRegion(score=blind, rounds=6, probe_tokens=512, screen_tokens=512), 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        losses = {levels: rng.uniform(0.1, 1) * (4 - sum(levels)) for levels in everything}
+        broken = {everything[place] for place in rng.choice(15, size=rng.integers(2, 7), replace=False)}
+
+        def told(ask: Question, losses: Any = losses, broken: Any = broken) -> Losses:
+            assert isinstance(ask, Ask)
+            count = ask.tokens // problem.sequence_length
+            noise = 1 + 0.05 * np.random.default_rng(ask.first).standard_normal(count)
+            return [np.full(count, np.inf) if each in broken else losses[each] * noise for each in ask.candidates]
+
+        answer = drive_to_the_end(strategy.search(replace(problem, seed=seed)), told)
+        assert problem.holds(answer)
+        num_sound += answer not in broken
+    assert num_sound == 8
 
 
 def test_it_starts_from_fisher_where_that_can_be_had() -> None:

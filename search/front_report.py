@@ -109,12 +109,13 @@ def volumes(outcome: FrontOutcome) -> dict[str, Any]:
     """Hypervolumes of the answers and of the plain choices, and the reference to compute them again from.
 
     Everything is on unseen text. The reference is the loss of the smallest plain choice (or the largest of the answers'
-    where there is none), and a size one mean step above the largest answer's, so that the largest counts as well.
+    where there is none), and a size one mean step above the largest answer's, so that the largest counts as well; one
+    bit per weight where all are of one size.
     """
     answers = [_point(each.answer, outcome) for each in outcome.answers]
     plain = sorted(point for each in outcome.baselines if np.isfinite((point := _point(each, outcome))[1]))
     sizes, values = zip(*answers, strict=True)
-    step = (max(sizes) - min(sizes)) / max(1, len(sizes) - 1)
+    step = (max(sizes) - min(sizes)) / max(1, len(sizes) - 1) or 1.0
     worst = plain[0][1] if plain else max((value for value in values if np.isfinite(value)), default=1.0)
     reference = Reference(size=max(sizes) + step, loss=max(worst, LEAST_LOSS))
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from functools import partial
 from hashlib import blake2b
@@ -16,6 +16,7 @@ from evaluators.statistic import Samples
 from search.digests import Digests
 from search.rows import Rows, levels_type
 from search.strategy import Ask, Asking, Estimate, Losses, Problem, Question, Strategy, T, measured
+from spaces.budget import Budget
 from spaces.space import Levels, Measures
 
 MEASURES = tuple(Measures.__dataclass_fields__)
@@ -37,6 +38,26 @@ class PlansFronts(Protocol):
 
     def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
         """As ``planned_tokens``, for all ``problems`` together."""
+
+
+@runtime_checkable
+class ChecksFronts(Protocol):
+    """A strategy some settings of which are about one budget alone."""
+
+    def check_front(self) -> None:
+        """Refuse several budgets, where they mean nothing to it."""
+
+
+def check_budgets(strategy: Strategy, problem: Problem, budgets: Sequence[Budget]) -> None:
+    """Refuse what ``strategy`` cannot search under one of ``budgets``, or under all of them together.
+
+    Raises:
+        InputError: says which rule and how to go on.
+    """
+    for budget in budgets:
+        strategy.check(replace(problem, budget=budget))
+    if len(budgets) > 1 and isinstance(strategy, ChecksFronts):
+        strategy.check_front()
 
 
 def middle(problems: tuple[Problem, ...]) -> Problem:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from evaluators.tasks import TaskMetric
-from search.sampling.objectives import check_tasks, objectives_asked
+from search.sampling.objectives import check_tasks, objectives_within
 from spaces.budget import parse_size
 from spaces.budgets import varied_limit
 from spaces.errors import InputError
@@ -333,7 +333,7 @@ def _check_tasks(spec: JobSpec, where: str) -> None:
         if names.count(name) > 1:
             raise InputError(f"{where}: two tasks are called {name!r}; give one of them another name")
     try:
-        check_tasks(objectives_asked(spec.strategy), names)
+        check_tasks(list(objectives_within(spec.strategy)), names)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 

@@ -24,6 +24,7 @@ from search.engine.draft import check_lengths, make_problem, make_space, propaga
 from search.engine.evaluations import Context
 from search.engine.progress import Progress
 from search.engine.worker import Text, WorkerSetup
+from search.fronts import check_budgets
 from search.settings import make_strategy
 from search.spec import JobSpec
 from search.strategy import Problem, Strategy
@@ -122,8 +123,7 @@ def make_plan(spec: JobSpec, home: Path, watch: Callable[[Progress], None] = lam
     check_lengths(spec, config)
     max_tokens = sources["calibration"].num_sequences * spec.sequence_length
     problem, budgets = make_problem(spec, make_space(spec, config), max_tokens)
-    for budget in budgets:
-        strategy.check(replace(problem, budget=budget))
+    check_budgets(strategy, problem, budgets)
     propagate = propagated(spec, problem.space)
     if spec.front_points:
         check_sweep(problem)

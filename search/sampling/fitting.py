@@ -71,9 +71,9 @@ def unseen(
 ) -> Levels:
     """``levels``, or where they were seen, a near configuration that was not: one to three steps, then fitted.
 
-    The levels themselves where nothing new was found in ``MAX_DRAWS`` draws.
+    The levels themselves where nothing new was found in ``MAX_DRAWS`` draws, or no unit has a choice.
     """
-    if not is_seen(levels):
+    if not len(rules.free) or not is_seen(levels):
         return levels
     for tried in range(MAX_DRAWS):
         near = np.array(levels)

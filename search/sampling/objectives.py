@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from spaces.errors import InputError
@@ -26,6 +26,14 @@ def objectives_asked(strategy: object) -> tuple[str, ...]:
     """What a strategy minimises, as a job asks for it: a sampler's own list, and otherwise the loss alone."""
     names = strategy.get("objectives") if isinstance(strategy, Mapping) else None
     return tuple(map(str, names)) if isinstance(names, list | tuple) and names else ("loss",)
+
+
+def objectives_within(strategy: object) -> Iterator[str]:
+    """Those of a strategy and of every one inside it, as one that another starts from."""
+    if isinstance(strategy, Mapping):
+        yield from objectives_asked(strategy)
+        for part in strategy.values():
+            yield from objectives_within(part)
 
 
 def weighed_beside(names: Collection[str]) -> tuple[Weighed, ...]:

@@ -128,7 +128,7 @@ class _Sampling:
         starts = plain_starts(self.problem, self.rules, self.rng)
         total = -(-self.settings.trials // self.settings.batch) if self.rules.free else 0
         for number in range(max(1, total)):
-            given = [*starts, *self._near(starts[-1])] if number == 0 else []
+            given = [*starts, *self._near(starts[-1], self.settings.trials - len(starts))] if number == 0 else []
             size = min(self.settings.batch, self.settings.trials - number * self.settings.batch)
             batch = self._drawn(given, size if total else 0)
             known = self.ladder.count
@@ -139,10 +139,10 @@ class _Sampling:
             return self.ladder.ranked(self.rungs[-1])[0]
         return (yield from self.ladder.climb(starts, self.settings.finalists, "the best on more text"))
 
-    def _near(self, plain: Levels) -> list[Levels]:
+    def _near(self, plain: Levels, most: int) -> list[Levels]:
         """Neighbours of a plain choice, for half a batch: it is far better than what is drawn at random."""
         found = dict.fromkeys([plain])
-        for _ in range(self.settings.batch // 2 if self.rules.free else 0):
+        for _ in range(min(most, self.settings.batch // 2) if self.rules.free else 0):
             found[unseen(plain, found.__contains__, self.rules, self.rng, fills=self.fills)] = None
         return list(found)[1:]
 

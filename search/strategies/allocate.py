@@ -9,9 +9,11 @@ from search.scores.gram import Gram
 from search.scores.inter_layer import InterLayer
 from search.scores.measured import MeasuredKL
 from search.scores.score import Score
+from search.solvers.bisection import Bisection
 from search.solvers.exact import Knapsack
 from search.solvers.solver import Solver
 from search.strategy import FINAL_TOKENS, Problem, Search
+from spaces.errors import InputError
 from spaces.space import Levels
 
 
@@ -25,6 +27,13 @@ class Allocate:
     def check(self, problem: Problem) -> None:
         self.score.check(problem)
         self.solver.check(problem)
+
+    def check_front(self) -> None:
+        if isinstance(self.solver, Bisection):
+            raise InputError(
+                "solver bisection looks for the smallest size that loses little, and a budget of several values asks "
+                "for the least loss at each; give the budget one value, its upper end, or use solver knapsack"
+            )
 
     def fidelity(self, problem: Problem) -> int:
         return problem.tokens(FINAL_TOKENS)

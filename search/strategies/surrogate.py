@@ -111,7 +111,8 @@ class Surrogate:
         sensitivity = yield from _sensitivity(problem, rules, ladder)
         if not sensitivity:
             return rules
-        limit = float(np.median(list(sensitivity.values()))) * (self.close_above or 0.0)
+        finite = [each for each in sensitivity.values() if np.isfinite(each)]  # the others break the model
+        limit = float(np.median(finite or [0.0])) * (self.close_above or 0.0)
         above = sorted((unit for unit in sensitivity if sensitivity[unit] > limit), key=lambda unit: -sensitivity[unit])
         while above:
             closed = rules.closing(above)

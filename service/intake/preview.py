@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from evaluators.dense_layout import choose_layout
 from search.engine.draft import check_lengths, make_problem, make_space, propagated, text_sources
-from search.fronts import planned_front_tokens
+from search.fronts import check_budgets, planned_front_tokens
 from search.settings import make_strategy
 from search.spec import JobSpec
 from search.strategy import Problem, Strategy
@@ -55,8 +55,7 @@ def understand(spec: JobSpec) -> Understood:
     with at("budget"):
         problem, budgets = make_problem(spec, space, max_tokens)
     with at("strategy"):
-        for budget in budgets:
-            strategy.check(replace(problem, budget=budget))
+        check_budgets(strategy, problem, budgets)
     with at("bank"):
         propagated(spec, space)
     if spec.front_points:

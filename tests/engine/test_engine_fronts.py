@@ -163,6 +163,7 @@ def test_files_have_an_answer_for_each_budget(front: dict[str, Any], tmp_path: P
         ({"budget": {BITS: [3], "size": ["1MB"]}}, "only one limit of a budget may have several values"),
         ({"max_loss": 0.1}, r"max_loss 0\.1 asks for one size"),
         ({"front_points": 3}, "front_points 3 adds points around one answer"),
+        ({"strategy": "augmented-hessian"}, "bisection looks for the smallest size .* give the budget one value"),
         ({"strategy": {"name": "evolution", "generations": None}}, "generations can be left open only when"),
     ],
 )

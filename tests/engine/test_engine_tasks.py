@@ -100,6 +100,10 @@ def test_tasks_that_nobody_minimises_are_measured_of_the_answer_and_the_plain_ch
             {"strategy": {"name": "nsga2", "objectives": ["loss", "task:nxt"]}},
             "objective task:nxt is the error on a task that the job does not have; it has next",
         ),
+        (
+            {"strategy": {"name": "evolution", "start": {"name": "tpe", "objectives": ["loss", "task:nxt"]}}},
+            "objective task:nxt is the error on a task that the job does not have; it has next",
+        ),
         ({"strategy": {"name": "nsga2", "objectives": ["loss", "tsk"]}}, "unknown objective 'tsk'"),
         ({"tasks": ["next.jsonl"]}, "tasks.0"),
         ({"tasks": [{"source": "next.jsonl", "limits": 3}]}, "did you mean 'limit'?"),

@@ -107,6 +107,15 @@ def test_hypervolumes_by_closed_form_and_again_from_the_report(space: Space) -> 
     assert found["text"] == "validation"
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_answers_of_one_size_cover_what_they_are_better_by(space: Space, count: int) -> None:
+    plain, found = measured(space, "uniform 2", 0, 1.0), measured(space, "found", 1, exp(-2.0))
+    made = volumes(outcome(space, (at("3.0", found, plain), at("3.5", found, plain))[:count], (plain,)))
+    bits = describe("", found.configuration, space)["bits_per_weight"]
+    assert made["reference"] == {"bits_per_weight": pytest.approx(bits + 1), "loss": 1.0}
+    assert made["answers"] == pytest.approx(2.0)
+
+
 def test_what_breaks_the_model_covers_nothing(space: Space) -> None:
     broken = measured(space, "uniform 2", 0, inf)
     answers = (at("2.0", broken, broken), at("3.0", measured(space, "found", 1, 0.5), broken))

@@ -240,6 +240,15 @@ def test_a_largest_loss_is_refused() -> None:
         make_strategy("tpe").check(problem)
 
 
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "qmc"])
+@pytest.mark.parametrize("trials", [1, 6, 40])
+def test_no_more_is_measured_than_trials_and_plain_choices(name: str, trials: int) -> None:
+    problem = make_problem(tiny_space(2, quantize(2, 3, 4)), {"nominal_bits_per_weight": 3.0})
+    run = searched(name, problem, trials=trials)
+    plain = len(baselines(problem))
+    assert len({levels for ask in run.asks for levels in ask.candidates}) <= max(trials, plain)
+
+
 def test_a_space_that_is_exhausted_ends_the_search() -> None:
     space = tiny_space(1, quantize(2, 3, layers=["*.q_proj", "*.v_proj"]))
     problem = make_problem(space, {"nominal_bits_per_weight": 3.0})

@@ -82,6 +82,22 @@ def test_the_smallest_option_of_sensitive_units_is_closed_after_the_probes() -> 
     assert lowered(opened, 1) >= sensitive
 
 
+@pytest.mark.parametrize("num_breaking", [15, 21])
+def test_what_breaks_the_model_is_closed_however_many_break_it(num_breaking: int) -> None:
+    problem = problem_with(bits=3.5)
+    assert len(problem.space.units) == 21
+
+    class Breaking(SyntheticLoss):
+        def __call__(self, levels: Levels, num_tokens: int) -> np.ndarray:
+            values = super().__call__(levels, num_tokens)
+            return np.full_like(values, np.inf) if 0 in levels[:num_breaking] else values
+
+    run = searched(problem, Breaking(space=problem.space), close_above=2.0)
+    later = {levels for ask in run.asks[2:] for levels in ask.candidates} - {each.levels for each in baselines(problem)}
+    assert later
+    assert not [levels for levels in later if 0 in levels[:num_breaking]]
+
+
 def test_no_more_is_closed_than_the_budget_leaves() -> None:
     """2.1 bits: nearly every unit must have its smallest option, however sensitive it is."""
     problem = problem_with(bits=2.1)
@@ -89,6 +105,13 @@ def test_no_more_is_closed_than_the_budget_leaves() -> None:
     asked: set[Levels] = {levels for ask in run.asks for levels in ask.candidates}
     assert all(problem.holds(levels) for levels in asked)
     assert len(asked) > 1
+
+
+def test_where_every_smallest_option_is_closed_nothing_is_left_to_draw() -> None:
+    """Two options a unit, and a budget that all of the larger ones meet."""
+    space = tiny_space(1, quantize(2, layers=["*.q_proj", "*.v_proj"]))
+    problem = make_problem(space, {"nominal_bits_per_weight": 32})
+    assert problem.holds(searched(problem, close_above=0.01).answer)
 
 
 @pytest.mark.parametrize(

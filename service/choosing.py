@@ -9,7 +9,9 @@ from typing import Any
 from spaces.errors import InputError, UnknownError
 from spaces.quantities import show_size
 
-Row = Mapping[str, Any]  # a configuration as `search.report` describes it; "seq" where it has a number
+Row = Mapping[
+    str, Any
+]  # a configuration as `search.report` describes it; "seq" where it has a number, "seqs" all of them
 MAX_NUMBER_DIGITS = 8  # longer ones are the beginnings of ids
 ID_SHOWN = 3
 
@@ -60,7 +62,7 @@ def is_number(pick: str) -> bool:
 
 def _picked(rows: Sequence[Row], pick: str) -> Row:
     if is_number(pick):
-        found = [row for row in rows if row.get("seq") == int(pick)]
+        found = [row for row in rows if int(pick) in row.get("seqs", (row.get("seq"),))]
     else:
         found = [row for row in rows if row["configuration_id"].startswith(pick.lower())]
     if len(found) != 1:

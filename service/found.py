@@ -150,9 +150,13 @@ def _answers(report: Mapping[str, Any]) -> Sequence[Row]:
 
 
 def _each_once(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """One row for each configuration, with what every row says of it; the first, of the answer, knows most."""
+    """One row for each configuration, with what every row says of it; the first, of the answer, knows most.
+
+    All of its numbers are kept: the answer has one of its own beside that of the candidate it was.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for row in rows:
-        own = merged.setdefault(row["configuration_id"], {})
+        own = merged.setdefault(row["configuration_id"], {"seqs": []})
         own.update({key: value for key, value in row.items() if own.get(key) is None})
+        own["seqs"] += [row["seq"]] if row.get("seq") is not None else []
     return tuple(merged.values())

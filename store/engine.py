@@ -36,7 +36,7 @@ def parse_url(text: str) -> URL:
         return _with_file(URL.create("sqlite"), text)
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number
         raise InputError(f"a store must be a path or a URL, got {text!r}; write sqlite:///layerpress.db") from error
     if url.drivername not in DRIVERS:
         raise InputError(
@@ -52,7 +52,10 @@ def _with_file(url: URL, path: str) -> URL:
         raise InputError(
             f"a SQLite store must be a file, for its processes share it, got {path!r}; write sqlite:///layerpress.db"
         )
-    return url.set(database=str(Path(path).expanduser().absolute()))
+    try:
+        return url.set(database=str(Path(path).expanduser().absolute()))
+    except RuntimeError as error:
+        raise InputError(f"the store {path!r} is in the home of nobody ({error}); write its whole path") from error
 
 
 def make_engine(url: URL, *, busy_timeout_s: float) -> Engine:

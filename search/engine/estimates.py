@@ -10,12 +10,12 @@ import numpy as np
 
 from evaluators.statistic import Passes, Samples, Statistic, contents
 from search.engine.evaluations import Context, hashed
-from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed, name_owner
 from search.engine.ledger import sampled
 from search.engine.pool import PATIENT_ATTEMPTS, Pool, Task
 from search.strategy import Estimate
 from spaces.errors import JobError
-from store.records import Done, Failed, Leased, SampleKey, SampleValues
+from store.records import Claim, Done, Failed, Leased, SampleKey, SampleValues
 from store.store import Store
 
 PIECES_PER_WORKER = 4  # so that no worker waits long for the last one, and progress shows
@@ -65,7 +65,7 @@ class Estimates:
         self._on_subjects({key.subject for key in keys})
         found: dict[str, Arrays] = {}
         while waiting := [key for key in keys if key.key not in found]:
-            claims = self._store.claim_samples(waiting, self._owner, LEASE_S)
+            claims = claimed(self._claim, waiting)
             leased = {key: claim.attempt for key, claim in claims.items() if isinstance(claim, Leased)}
             with self._leases.held(leased):
                 for key, claim in claims.items():
@@ -79,6 +79,9 @@ class Estimates:
             if any(key.key not in found for key in keys):
                 self._rest()
         return stacked([found[key.key] for key in keys])
+
+    def _claim(self, keys: Sequence[SampleKey], max_attempts: int) -> dict[str, Claim[SampleValues]]:
+        return self._store.claim_samples(keys, self._owner, LEASE_S, max_attempts)
 
     def _rest(self) -> None:
         """What is not found by now another process computes, or no worker of ours may: nobody waits for our leases."""

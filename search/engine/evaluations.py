@@ -19,14 +19,14 @@ from compressors.bank import Bank
 from evaluators.evaluator import METRIC_VERSION, Measurement, batch_sequences
 from evaluators.stream import Stream
 from evaluators.trie import route, walk
-from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, name_owner
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed, name_owner
 from search.engine.pieces import Piece, cut
 from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Text
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.option import DROP, Banked
-from store.records import Done, EvaluationKey, Failed, Leased, Values
+from store.records import Claim, Done, EvaluationKey, Failed, Leased, Values
 from store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Evaluations:
         waiting = {key.key: (candidate, key) for candidate, key in keys.items()}
         is_first = True
         while waiting:
-            claims = self._store.claim_many([key for _, key in waiting.values()], self._owner, LEASE_S)
+            claims = claimed(self._claim, [key for _, key in waiting.values()])
             leased = {key: claim.attempt for key, claim in claims.items() if isinstance(claim, Leased)}
             with self._leases.held(leased):
                 for key, claim in claims.items():
@@ -141,6 +141,9 @@ class Evaluations:
                 self._rest()
             is_first = False
         return [found[keys[candidate].key] for candidate in candidates]
+
+    def _claim(self, keys: Sequence[EvaluationKey], max_attempts: int) -> dict[str, Claim[Values]]:
+        return self._store.claim_many(keys, self._owner, LEASE_S, max_attempts)
 
     def _rest(self) -> None:
         """What is not found by now another process measures, or no worker of ours may: nobody waits for our leases."""

@@ -6,17 +6,21 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
 
+from store.leases import HOLDERS_DIED, MAX_ATTEMPTS, Key
+from store.records import Claim, Failed, Result
 from store.store import Store
 
 LEASE_S = 60.0
 HEARTBEAT_S = LEASE_S / 3
 BUSY_POLL_S = 0.5
 CLOCK_S = 2.0  # that the machine's clock may be set, or rounded, between two looks at when a process began
+
+MOST_HOLDERS = 8  # processes that may end with a lease before the work counts as what ended them
 
 Release = Callable[[list[str], str], int]  # keys and owner
 Heartbeat = Callable[[list[str], str, float], int]  # keys, owner and seconds
@@ -50,6 +54,23 @@ def release_the_dead(store: Store) -> None:
     """Give back the leases of processes of this machine that are no more, rather than wait for their end."""
     for owner in filter(is_dead, store.holders()):
         store.release_all(owner)
+
+
+def claimed(
+    claim: Callable[[Sequence[Key], int], dict[str, Claim[Result]]], keys: Sequence[Key]
+) -> dict[str, Claim[Result]]:
+    """Claim with ``claim``, which is given keys and how many attempts they may have had.
+
+    A process that ends takes all leases that it held along, of sound work and of what may have ended it: what was lost
+    so may be leased more often than what failed. What kills workers is found by the pool, and fails.
+    """
+    claims = claim(keys, MAX_ATTEMPTS)
+    lost = [key for key in keys if _is_lost(claims[key.key])]
+    return claims | claim(lost, MOST_HOLDERS) if lost else claims
+
+
+def _is_lost(claim: Claim[Result]) -> bool:
+    return isinstance(claim, Failed) and claim.error == HOLDERS_DIED
 
 
 class Leases:

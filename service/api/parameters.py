@@ -61,6 +61,8 @@ def read_cursor(cursor: str, *kinds: type | tuple[type, ...]) -> list[str | int 
         raise _foreign(cursor)
     if not all(isinstance(each, kind) for each, kind in zip(position, kinds, strict=True)):
         raise _foreign(cursor)
+    if not all(each.isprintable() for each in position if isinstance(each, str)):  # no database takes half a character
+        raise _foreign(cursor)
     return position
 
 

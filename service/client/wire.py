@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.client.address import Address
 from service.client.problems import error_of
-from spaces.errors import LayerpressError, UnreachableError
+from spaces.errors import InputError, LayerpressError, UnreachableError
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Value = str | int | float | bool
@@ -106,10 +106,10 @@ class Wire:
         """Send until it is answered or patience ends; what is not ``is_repeatable`` goes again only if it never left.
 
         Raises:
-            InputError, UnknownError, ConflictError, TokenError: what the service says.
+            InputError, UnknownError, ConflictError, TokenError: what the service says, or the body is no JSON.
             UnreachableError: nobody answers, or the service failed.
         """
-        request = self._http.build_request(method, path, params=_given(query), json=body, headers=headers)
+        request = self._request(method, path, query, body, headers)
         attempt, has_left = 0, False
         while True:
             attempt += 1
@@ -120,6 +120,17 @@ class Wire:
             if attempt >= self.patience.attempts or not (is_repeatable or answer.is_unsent) or not answer.passes:
                 raise answer.error
             self.patience.wait(attempt, answer.retry_after_s)
+
+    def _request(
+        self, method: Method, path: str, query: Query | None, body: object, headers: Mapping[str, str] | None
+    ) -> httpx2.Request:
+        try:
+            return self._http.build_request(method, path, params=_given(query), json=body, headers=headers)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"what is sent must be JSON, got {error}; "
+                "give finite numbers, and put what YAML takes for a date in quotes"
+            ) from error
 
     def _send_once(self, request: httpx2.Request, *, is_repeated: bool) -> httpx2.Response | _Failure:
         try:

@@ -34,7 +34,7 @@ def read_raw(path: Path, changes: list[str]) -> Any:
         raise InputError(f"no job file {str(path)!r}; see examples/jobs for one to start from")
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # of a day that no calendar has, and of bytes that are no text
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     for change in changes:
         key, value = parse_change(change)
@@ -53,7 +53,7 @@ def parse_change(change: str) -> tuple[str, Any]:
         raise InputError(f"--set takes key.path=value, got {change!r}; write, say, --set strategy.generations=20")
     try:
         return path, yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # of a day that no calendar has
         raise InputError(f"--set {path}: the value is not YAML: {text!r}") from error
 
 
@@ -67,7 +67,7 @@ def put(node: Any, steps: list[str], value: Any, where: str) -> Any:
         return value
     first, rest = steps[0], steps[1:]
     if isinstance(node, list):
-        if not first.isdigit() or int(first) >= len(node):
+        if not first.isdecimal() or int(first) >= len(node):
             raise InputError(f"{where}: {first!r} is no place in a list of {len(node)}; count from 0")
         return [put(item, rest, value, where) if number == int(first) else item for number, item in enumerate(node)]
     if node is None or isinstance(node, dict):

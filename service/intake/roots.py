@@ -61,8 +61,8 @@ def _resolved(what: str, written: str, roots: Sequence[Path], may_be_hub: bool) 
     if not written.strip() or "\0" in written:
         raise InputError(f"{what} must name a folder or file, got {written!r}")
     resolved_roots = [root.resolve() for root in roots]
-    asked = Path(written).expanduser()
     try:
+        asked = Path(written).expanduser()
         path = (resolved_roots[0] / asked).resolve()
         if may_be_hub and _is_hub_id(written) and not path.exists() and _is_within(path, resolved_roots):
             if not asked.exists():
@@ -70,7 +70,7 @@ def _resolved(what: str, written: str, roots: Sequence[Path], may_be_hub: bool) 
             path = asked.resolve()  # what libraries would read in place of the hub
         _check_within(what, written, path, resolved_roots)
         _check_there(what, written, path, resolved_roots)
-    except (OSError, RuntimeError) as error:  # a name too long; links in a circle
+    except (OSError, RuntimeError) as error:  # a name too long; links in a circle; the home of nobody
         raise InputError(f"{what} cannot be read as a path, got {written[:200]!r}: {error}") from error
     return str(path)
 

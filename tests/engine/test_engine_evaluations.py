@@ -27,6 +27,7 @@ from search.strategy import Ask
 from spaces.configuration import Configuration
 from spaces.errors import InputError
 from spaces.space import Levels
+from store.records import Leased
 from store.store import Store
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a worker cannot import a test file
@@ -171,6 +172,19 @@ def test_the_store_answers_for_windows_too(bench: Bench) -> None:
     answered = recorded.answer(ask)
     for one, other in zip(answered, measured, strict=True):
         np.testing.assert_array_equal(one, other.kl)
+
+
+def test_processes_that_ended_elsewhere_with_its_lease_say_nothing_of_a_candidate(bench: Bench) -> None:
+    """As those of a service that was moved twice while it measured."""
+    context, [candidate] = bench.plan.context("calibration"), bench.drawn(7, 1)
+    expected = bench.evaluations().measure([candidate], 4, context)
+    evaluations, key = bench.evaluations(), evaluation_key(candidate, 4, context)
+    for host in ("one", "two"):
+        assert bench.stores[-1].claim(key, owner=f"{host}:7:abc-0", ttl_s=-1.0) in (
+            Leased(attempt=1),
+            Leased(attempt=2),
+        )
+    assert_equal(evaluations.measure([candidate], 4, context)[0], expected[0])
 
 
 def test_a_candidate_that_kills_its_workers_fails_alone(bench: Bench) -> None:

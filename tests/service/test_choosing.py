@@ -20,7 +20,7 @@ from store.store import Store
 ROWS = [
     {"configuration_id": "aa00", "size_bytes": 900, "kl_calibration": 0.9, "seq": 1},
     {"configuration_id": "ab11", "size_bytes": 500, "kl_calibration": 2.0, "seq": 2},
-    {"configuration_id": "bb22", "size_bytes": 700, "kl_calibration": 0.9, "seq": 3},
+    {"configuration_id": "bb22", "size_bytes": 700, "kl_calibration": 0.9, "seq": 3, "seqs": [3, 7]},
     {"configuration_id": "cc33", "size_bytes": 2000, "kl_calibration": None},
 ]
 
@@ -31,6 +31,7 @@ ROWS = [
         (Wanted(), "bb22"),
         (Wanted(pick="1"), "aa00"),
         (Wanted(pick="AB"), "ab11"),
+        (Wanted(pick="7"), "bb22"),
         (Wanted(max_size_bytes=700), "bb22"),
         (Wanted(max_size_bytes=699), "ab11"),
         (Wanted(max_size_bytes=5000), "bb22"),  # as good as a larger one
@@ -93,6 +94,7 @@ def test_a_run_folder_gives_each_configuration_once_and_its_answer(tmp_path: Pat
     assert [row["configuration_id"] for row in found.rows] == [ANSWER.id, OTHER.id]
     assert [row["kl_validation"] for row in found.rows] == [0.6, 0.8]  # of those that were validated
     assert [row["seq"] for row in found.rows] == [2, 1]  # their place on the front
+    assert [row["seqs"] for row in found.rows] == [[2], [1]]
     assert found.read(choose(found.rows, Wanted(), found.answers)) == ANSWER
     assert found.picture is None
 

@@ -41,6 +41,8 @@ def test_the_job_of_the_readme_reads(tmp_path: Path) -> None:
     [
         ("seed", r"--set takes key\.path=value, got 'seed'"),
         ("seed=[", r"--set seed: the value is not YAML: '\['"),
+        ("name=2024-13-45", "--set name: the value is not YAML: '2024-13-45'"),
+        ("space.options.²=3", "'²' is no place in a list of 1"),
         ("space.options.7.bits=3", r"'7' is no place in a list of 1"),
         ("model.name=3", r"'examples/reference-model' is a single value and has no 'name'"),
         ("sed=3", r"unknown key sed; did you mean 'seed'"),
@@ -59,6 +61,9 @@ def test_what_is_no_job_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("model: [")
     with pytest.raises(InputError, match=r"job\.yaml is not YAML"):
+        read_job(path, [])
+    path.write_text("name: 2024-13-45\n")
+    with pytest.raises(InputError, match=r"job\.yaml is not YAML: month must be"):
         read_job(path, [])
     path.write_text("- 1\n")
     with pytest.raises(InputError, match=r"must be a mapping of keys .* got \[1\]"):

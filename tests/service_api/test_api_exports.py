@@ -9,7 +9,7 @@ import re
 import tarfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,15 @@ from evaluators.checkpoint import load_model
 from evaluators.live import LiveModel
 from search.engine.plan import Plan, make_plan
 from search.spec import read_spec
+from service.choosing import Wanted
 from service.client import Client
 from service.client.address import Address
 from service.commands.remote.checkpoint import fetch_checkpoint
+from service.commands.remote.export import chosen
 from service.spaces_view import space_document
 from spaces.errors import ConflictError, InputError, UnreachableError
 from spaces.option import Banked
-from store.records import Artifact, NewJob, Scope
+from store.records import Artifact, NewCandidate, NewJob, Scope
 from store.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +204,18 @@ def test_a_recipe_comes_at_once_and_a_checkpoint_says_how_it_is_had(served: Serv
     refused = served.client.get(path, params={"format": "dense"})
     assert refused.status_code == 409
     assert 'candidates/1:export with {"format": "dense"} lets it be written' in refused.json()["detail"]
+
+
+def test_an_answer_that_was_a_candidate_before_is_the_same_configuration(served: Served) -> None:
+    first = served.store.candidate(served.job_id, MIXED)
+    facts = {each.name: getattr(first, each.name) for each in fields(NewCandidate)}
+    [answer] = served.store.add_candidates(served.job_id, 1, [NewCandidate(**{**facts, "kind": "answer"})])
+    assert answer.seq > DROPPED
+    url = str(served.client.base_url).removesuffix("/").removesuffix("/api/v1")
+    with Client(Address(url=url, token=None)) as client:
+        texts = [client.export(served.job_id, seq, "llm-compressor") for seq in (MIXED, answer.seq)]
+        assert texts[0] == texts[1]
+        assert chosen(client, served.job_id, Wanted(pick=first.configuration_id)) in (MIXED, answer.seq)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.api.parameters import write_cursor
 from service.api.views import EXAMPLE_SPEC, JobDetail, JobPage, JobView, Preview
 from store.records import NewJob
 from store.store import Store
@@ -155,6 +156,13 @@ def test_filters_leave_out_what_does_not_match(
     store.wish_job(ids[3], "pause")
     found = {job["id"] for job in api_on_each.get("/jobs", params=asked).json()["items"]}
     assert found == {ids[number] for number in numbers}
+
+
+@pytest.mark.parametrize("position", ["\ud800", "a\0b"])
+def test_a_cursor_that_no_page_gave_is_refused(api: httpx2.Client, position: str) -> None:
+    answer = api.get("/jobs", params={"cursor": write_cursor(position)})
+    assert answer.status_code == 422
+    assert "cursor must be next_cursor of a page of this list" in answer.json()["detail"]
 
 
 def test_a_cursor_of_a_deleted_job_says_to_begin_again(api: httpx2.Client, sqlite_url: str) -> None:

@@ -228,6 +228,8 @@ def test_jobs_of_different_kinds_say_so(client: httpx2.Client, store: Store) -> 
     assert "differ in objective" in compared["message"]
     assert [each["hypervolume"] for each in compared["items"]] == [None, None]
     assert "differ in calibration" in client.post("/jobs:compare", json={"ids": [one, text]}).json()["message"]
+    written = filled(store, OTHERS[:20], objective="kl")  # as it is without
+    assert client.post("/jobs:compare", json={"ids": [one, written]}).json()["is_comparable"]
     assert client.post("/jobs:compare", json={"ids": [one, "nobody"]}).status_code == 404
     assert client.post("/jobs:compare", json={"ids": []}).status_code == 422
     assert client.post("/jobs:compare", json={"ids": [one] * 17}).status_code == 422

@@ -98,7 +98,9 @@ def test_hub_ids_are_taken_where_they_are_allowed(root: Path) -> None:
         check_paths(job("Qwen/Qwen3-0.6B"), [root], allow_hub=False)
 
 
-@pytest.mark.parametrize("model", ["a/b/c", "no-such-folder", "a//b", "../Qwen/x", "-a/b", "hub.txt"])
+@pytest.mark.parametrize(
+    "model", ["a/b/c", "no-such-folder", "a//b", "../Qwen/x", "-a/b", "hub.txt", "~nobody-of-this-name/x"]
+)
 def test_what_is_neither_a_folder_nor_a_hub_id_is_refused(root: Path, model: str) -> None:
     with pytest.raises(FieldError, match="model"):
         check_paths(job(model), [root], allow_hub=True)

@@ -145,6 +145,8 @@ def test_jobs_are_compared(layerpress: Run, store: Store) -> None:
         (("export", "absent"), 2, "export needs a --format, got none"),
         (("export", "absent", "--format", "evopress"), 3, "'absent'"),
         (("compare", "a.yaml", "--job", "b"), 2, "compare takes a JOB.yaml or several --job, got both"),
+        (("select", "absent", "--max-loss", "nan"), 2, "what is sent must be JSON, got"),
+        (("jobs", "clone", "absent", "--set", "name=2024-01-01"), 2, "put what YAML takes for a date in quotes"),
         (("submit", "absent.yaml"), 2, "no job file 'absent.yaml'"),
         (("token", "create", "ann", "--expires", "soon"), 2, "got 'soon'"),
         (("token", "create", "ann", "--scope", "god"), 2, "'god'"),

@@ -61,6 +61,8 @@ def test_postgresql_means_psycopg_3(scheme: str) -> None:
         ("", "must be a file, .* got ''"),
         ("sqlite://", "must be a file, .* got ''"),
         ("sqlite:///:memory:", "must be a file, .* got ':memory:'"),
+        ("~nobody-of-this-name/runs.db", "store '~nobody-of-this-name/runs.db' is in the home of nobody"),
+        ("postgresql://me@host:port/runs", "must be a path or a URL, got 'postgresql://me@host:port/runs'"),
         ("mysql://host/runs", "must be SQLite or PostgreSQL, got 'mysql'"),
         ("postgresql+psycopg2://host/runs", "got 'postgresql\\+psycopg2'"),
         ("://", "must be a path or a URL, got '://'"),

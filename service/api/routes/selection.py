@@ -227,7 +227,8 @@ def _compared(job: JobRecord, front: Front, reference: Reference | None) -> Comp
 
 def _differences(jobs: Sequence[JobRecord]) -> str:
     """One sentence where losses of the jobs are not of one kind."""
-    differing = [key for key in COMPARED_KEYS if any(job.spec.get(key) != jobs[0].spec.get(key) for job in jobs)]
+    specs: list[dict[str, Any]] = [{**job.spec, "objective": objective_of(job)} for job in jobs]
+    differing = [key for key in COMPARED_KEYS if any(spec.get(key) != specs[0].get(key) for spec in specs)]
     if not differing:
         return ""
     return f"these jobs differ in {', '.join(differing)}, so their losses are not of one kind"

@@ -30,7 +30,7 @@ def export_job_command(job_id: str, format_: str, out: Path | None, wanted: Want
     if kind == "checkpoint" and out is None:
         raise InputError(f"format {format_} is a folder of files; say where it goes with --out DIR")
     with Client() as client:
-        seq = _chosen(client, job_id, wanted)
+        seq = chosen(client, job_id, wanted)
         if kind == "recipe" or out is None:
             write_text(client.export(job_id, seq, format_), out)
         else:
@@ -48,16 +48,20 @@ def _show(state: ExportState, out: Path, *, as_json: bool) -> None:
     say(f"wrote {out} ({state.format}, {len(files)} files, {show_size(size)}); every SHA-256 sum agrees")
 
 
-def _chosen(client: Client, job_id: str, wanted: Wanted) -> int:
+def chosen(client: Client, job_id: str, wanted: Wanted) -> int:
     """The number of the candidate asked for."""
     if wanted.pick is not None and is_number(wanted.pick):
         return int(wanted.pick)
     if wanted.pick is not None:
         start = wanted.pick.lower()
-        found = [each for each in client.candidates(job_id) if each.configuration_id.startswith(start)]
+        found = {
+            each.configuration_id: each.seq
+            for each in client.candidates(job_id)
+            if each.configuration_id.startswith(start)
+        }
         if len(found) != 1:
             raise UnknownError(f"--pick {wanted.pick} is the beginning of {len(found)} ids of job {job_id}, not of one")
-        return found[0].seq
+        return next(iter(found.values()))
     if not wanted.has_limits:
         return answer_of(client, job_id).seq
     if wanted.max_kl is not None and client.front(job_id).objective != "kl":

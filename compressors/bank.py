@@ -33,9 +33,10 @@ class Bank:
 
     root: Path
     _: KW_ONLY
-    weights: str  # hash of the model's weights
+    model: str  # hash of its weights and settings
     calibration: str  # hash of the calibration token ids
     propagate: str  # "dense", or say "quantized:gptq-int3-g128-asym"
+    dtype: str = "float32"  # that the model is read in: its weights are rounded to it, and its activations
     # of solvers whose code is not ours, the release that the entries are made by: see `solvers.foreign_codes`
     codes: tuple[tuple[str, str], ...] = field(default_factory=foreign_codes)
 
@@ -53,7 +54,8 @@ class Bank:
 
     def _hash(self, layer: str, option: Banked) -> str:
         parts = {
-            "weights": self.weights,
+            "model": self.model,
+            "dtype": self.dtype,
             "calibration": self.calibration,
             "propagate": self.propagate,
             "layer": layer,
@@ -75,7 +77,7 @@ class Bank:
         if not re.fullmatch(r"\w[\w.-]*", layer):
             raise InputError(f"a layer's name must be of letters, digits, '_', '-' and '.', got {layer!r}; rename it")
         name = f"{option.slug}-{self.key(layer, option)[:_KEY_CHARACTERS]}.safetensors"
-        return self.root / self.weights[:_KEY_CHARACTERS] / layer / name
+        return self.root / self.model[:_KEY_CHARACTERS] / layer / name
 
     def missing(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Those of ``pairs`` that are absent or damaged; what is left of the latter is deleted.

@@ -21,6 +21,8 @@ from transformers.utils import logging as transformers_logging
 from spaces.announcements import unannounced
 from spaces.errors import InputError
 
+CONFIG_FILE = "config.json"
+LABELS = frozenset({"_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"})  # of config.json
 NEEDED_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 NEEDLESS_FILES = ["consolidated*", "original/*"]  # the same weights once more, in their makers' own format
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -91,6 +93,27 @@ def fingerprint(folder: Path) -> str:
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path} is not a whole safetensors file ({error}); copy or download it again") from error
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint_model(folder: Path, weights: str) -> str:
+    """SHA-256 over ``weights``, their fingerprint, and the settings in config.json that a forward pass may depend on.
+
+    Raises:
+        InputError: config.json cannot be read.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        settings = _without_labels(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); copy or download it again") from error
+    return hashlib.sha256(json.dumps([weights, settings], sort_keys=True).encode()).hexdigest()
+
+
+def _without_labels(settings: object) -> object:
+    """Settings, nested ones too, without those that name what the files are and change nothing that is computed."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: _without_labels(value) for name, value in settings.items() if name not in LABELS}
 
 
 def _digest(name: str, tensor: Tensor) -> str:

@@ -158,7 +158,7 @@ def sample_keys(estimate: Estimate, context: Context) -> list[SampleKey]:
     num_sequences = statistic.num_sequences(context.stream.length)
     parts = {
         "statistic": contents(statistic),
-        "weights": context.weights,
+        "model": context.model,
         "entries": [[name, context.bank.key(name, option)] for name, option in statistic.entries()],
         "stream": context.stream.key(num_sequences) if num_sequences else None,
         "length": context.stream.length if num_sequences else None,

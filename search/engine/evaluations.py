@@ -39,7 +39,7 @@ class Context:
     text: Text
     stream: Stream
     anatomy: Anatomy  # says in which order candidates share the most
-    weights: str  # hash of the model's weights
+    model: str  # hash of its weights and settings
     bank: Bank
     dtype: str
     dense: Path  # where the dense model's logits of this text are
@@ -246,7 +246,7 @@ def evaluation_key(candidate: Configuration, num_sequences: int, context: Contex
         elif option == DROP:
             content[name] = option.slug
     parts = {
-        "weights": context.weights,
+        "model": context.model,
         "content": content,
         "metric": METRIC_VERSION,
         "dtype": context.dtype,

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from compressors.bank import Bank
-from evaluators.checkpoint import fingerprint, load_tokenizer, locate
+from evaluators.checkpoint import fingerprint, fingerprint_model, load_tokenizer, locate
 from evaluators.dense_layout import Layout, choose_layout
 from evaluators.stream import Stream
 from evaluators.tasks import Benchmark, TaskSource, check_lines, load_task
@@ -45,7 +45,8 @@ class Plan:
     spec: JobSpec
     home: Path  # where banks and dense logits are kept
     folder: Path  # the model
-    weights: str
+    weights: str  # their hash
+    model: str  # hash of the weights and the settings that they are used with
     problem: Problem  # where the job asks for a front, that of the loosest budget
     strategy: Strategy
     streams: dict[Text, Stream]
@@ -68,7 +69,7 @@ class Plan:
             text=text,
             stream=self.streams[text],
             anatomy=self.problem.space.anatomy,
-            weights=self.weights,
+            model=self.model,
             bank=self.bank,
             dtype=self.spec.evaluation.dtype,
             dense=self.dense_folder(text),
@@ -78,7 +79,7 @@ class Plan:
     def dense_folder(self, text: Text) -> Path:
         """Where the dense model's logits of a text are kept, by content."""
         stream, layout = self.streams[text], self.layouts[text]
-        parts = [self.weights, stream.key(stream.num_sequences), self.spec.evaluation.dtype, str(layout)]
+        parts = [self.model, stream.key(stream.num_sequences), self.spec.evaluation.dtype, str(layout)]
         return self.home / "dense" / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     def worker_setup(self) -> WorkerSetup:
@@ -138,17 +139,20 @@ def make_plan(spec: JobSpec, home: Path, watch: Callable[[Progress], None] = lam
     layouts = _layouts(spec, streams, config)
     watch(Progress(phase="prepare", label="reading the weights"))
     weights = fingerprint(folder)
+    model = fingerprint_model(folder, weights)
     bank = Bank(
         home / "bank",
-        weights=weights,
+        model=model,
         calibration=streams["calibration"].key(streams["calibration"].num_sequences),
         propagate=_propagation(propagate, problem.space),
+        dtype=spec.evaluation.dtype,
     )
     return Plan(
         spec=spec,
         home=home,
         folder=folder,
         weights=weights,
+        model=model,
         problem=replace(problem, errors=bank.errors, tasks=benchmarks),
         strategy=strategy,
         streams=streams,

@@ -67,9 +67,10 @@ class Fetched(Supplies):
     def bank(self, bank: Bank) -> Bank:
         return DistantBank(
             self._cache / "bank",
-            weights=bank.weights,
+            model=bank.model,
             calibration=bank.calibration,
             propagate=bank.propagate,
+            dtype=bank.dtype,
             codes=bank.codes,
             origin=bank,
             depot=self._depot,

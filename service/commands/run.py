@@ -15,6 +15,7 @@ from search.engine.front_run import run_front
 from search.engine.plan import Plan
 from search.engine.progress import Progress, Watch
 from search.engine.run import run_job
+from search.engine.steering import Steering
 from search.report import Evaluated
 from service.commands.costs import show_costs
 from service.commands.front_table import show_front
@@ -79,6 +80,7 @@ def _recorded(
     asked = NewJob(name=name, spec=spec.model_dump(mode="json"), origin="local", model=spec.model, workers=spec.workers)
     record, _ = store.add_job(asked)
     seen: set[str] = set()
+    subjects: set[str] = set()  # of the cache, which is kept as long as the job is
 
     def watched(moment: Progress) -> None:
         if moment.phase not in seen:
@@ -87,7 +89,10 @@ def _recorded(
         watch(moment)
 
     try:
-        outcome = (run_front if plan.budgets else run_job)(plan, store, watched)
+        try:
+            outcome = (run_front if plan.budgets else run_job)(plan, store, watched, Steering(subjects=subjects.update))
+        finally:
+            store.add_subjects(record.id, subjects)
         content = {"job": record.id, **full_report(plan, outcome)}
         write_outputs(out, content, plan, outcome)
         store.put_artifacts(record.id, record.attempt, _kept(out))

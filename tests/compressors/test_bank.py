@@ -34,7 +34,7 @@ def quantized(how: Quantize, rows: int = 256, size: float = 1.0) -> QuantizedWei
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Bank:
-    return Bank(tmp_path, weights="a" * 64, calibration="b" * 64, propagate="dense")
+    return Bank(tmp_path, model="a" * 64, calibration="b" * 64, propagate="dense")
 
 
 def store(bank: Bank, how: Quantize) -> Path:
@@ -117,10 +117,11 @@ def test_an_absent_entry_is_named(bank: Bank) -> None:
 
 
 def test_a_key_depends_on_all_that_the_content_does(bank: Bank) -> None:
-    others = [replace(bank, weights="c"), replace(bank, calibration="c"), replace(bank, propagate="quantized:x")]
+    changes = ({"model": "c"}, {"calibration": "c"}, {"propagate": "quantized:x"}, {"dtype": "bfloat16"})
+    others = [replace(bank, **change) for change in changes]
     keys = {each.key(LAYER, option(3)) for each in [bank, *others]}
     keys |= {bank.key("other", option(3)), bank.key(LAYER, option(4)), bank.key(LAYER, option(3, solver="gptq"))}
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert bank.key(LAYER, option(3)) == replace(bank, root=Path("elsewhere")).key(LAYER, option(3))
 
 
@@ -132,14 +133,14 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(bank: Bank, layer: str) 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    bank = Bank(tmp_path / "file", weights="a", calibration="b", propagate="dense")
+    bank = Bank(tmp_path / "file", model="a", calibration="b", propagate="dense")
     with pytest.raises(JobError, match=r"cannot write bank entry .*Not a directory; finished entries are kept"):
         store(bank, option(3))
 
 
 def test_another_release_of_foreign_code_renews_its_own_entries_alone(tmp_path: Path) -> None:
     """ggml's code comes from another project, whose next release may round otherwise."""
-    ours = Bank(tmp_path, weights="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
+    ours = Bank(tmp_path, model="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
     theirs, none = (replace(ours, codes=codes) for codes in ((("ggml", "xllamacpp 2"),), ()))
     types = Ggml.named("q4_k")
     assert len({bank.key(LAYER, types) for bank in (ours, theirs, none)}) == 3
@@ -148,7 +149,7 @@ def test_another_release_of_foreign_code_renews_its_own_entries_alone(tmp_path: 
 
 def test_an_entry_of_another_release_is_not_written_under_the_banks_key(tmp_path: Path) -> None:
     """Machines of one cluster may have different packages; such an entry would stand under a wrong name."""
-    bank = Bank(tmp_path, weights="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
+    bank = Bank(tmp_path, model="a", calibration="b", propagate="dense", codes=(("ggml", "xllamacpp 1"),))
     types = Ggml.named("q8_0")
     blocks = torch.zeros(2, 34, dtype=torch.uint8)
     with pytest.raises(JobError, match=r"ggml entries must be made by xllamacpp 1, got .*install the same release"):

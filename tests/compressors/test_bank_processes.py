@@ -32,7 +32,7 @@ from spaces.option import Quantize
 torch.set_num_threads(1)
 options = [Quantize(bits_per_code=b, group_size=32, symmetric=False, solver="gptq") for b in (2, 3, 4)]
 model = ToyModel()
-bank = Bank(Path(sys.argv[1]), weights="toy", calibration="toy", propagate="dense")
+bank = Bank(Path(sys.argv[1]), model="toy", calibration="toy", propagate="dense")
 print("ready", flush=True)
 sys.stdin.readline()
 build_bank(model, blocks=block_names(model), layers=dict.fromkeys(layer_names(model), options),
@@ -48,7 +48,7 @@ from compressors.measure import EntryErrors
 from compressors.rtn import rtn
 from spaces.errors import JobError
 from spaces.option import Quantize
-bank = Bank(Path(sys.argv[1]), weights="toy", calibration="toy", propagate="dense")
+bank = Bank(Path(sys.argv[1]), model="toy", calibration="toy", propagate="dense")
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 weight = torch.zeros(256, 256)
 for bits in (2, 8):
@@ -85,7 +85,7 @@ def test_two_processes_that_build_one_bank_leave_it_whole(tmp_path: Path) -> Non
     for builder in builders:
         _, complaints = builder.communicate(timeout=60)
         assert builder.returncode == 0, complaints
-    bank = Bank(tmp_path, weights="toy", calibration="toy", propagate="dense")
+    bank = Bank(tmp_path, model="toy", calibration="toy", propagate="dense")
     pairs = [(name, how) for name in layer_names(ToyModel()) for how in OPTIONS]
     assert bank.missing(pairs) == []
     assert all(bank.read(*pair).bits == pair[1].bits_per_code for pair in pairs)
@@ -111,7 +111,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_keeps_what_is_finished(tiny_disk: Path) -> None:
-    bank = Bank(tiny_disk, weights="toy", calibration="toy", propagate="dense")
+    bank = Bank(tiny_disk, model="toy", calibration="toy", propagate="dense")
     how = Quantize(bits_per_code=4, group_size=128, symmetric=False, solver="rtn")
     stored = rtn([torch.zeros(256, 256)], None, [how])[0][0]  # 35 kB: one fits, two do not
     bank.write("first", how, stored, ERRORS)

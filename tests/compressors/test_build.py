@@ -24,7 +24,7 @@ def option(bits: int, group_size: int | None = 32, solver: str = "gptq", symmetr
 
 
 def bank_in(folder: Path, propagate: str = "dense") -> Bank:
-    return Bank(folder, weights="w" * 64, calibration="c" * 64, propagate=propagate)
+    return Bank(folder, model="w" * 64, calibration="c" * 64, propagate=propagate)
 
 
 def plain_solution(model: nn.Module, name: str, tokens: Tensor, batch: int, how: Quantize) -> QuantizedWeight:

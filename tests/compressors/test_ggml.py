@@ -44,7 +44,7 @@ def test_a_weight_comes_back_near_and_as_large_as_its_option_says(name: str, tmp
     assert found.size_bytes * 8 == option.bits(6, 512, 32).stored
     [errors] = measure_errors(weight, [found], None)
     assert 0 < errors.weight < {2: 0.15, 3: 0.04, 4: 0.01, 5: 0.003, 6: 0.001, 8: 1e-4}[option.bits_per_code]
-    bank = Bank(tmp_path, weights="w", calibration="c", propagate="dense")
+    bank = Bank(tmp_path, model="w", calibration="c", propagate="dense")
     bank.write("layer", option, found, errors)
     again = bank.read("layer", option)
     assert isinstance(again, GgmlWeight)
@@ -121,5 +121,5 @@ def test_what_ggml_cannot_make_is_refused() -> None:
 
 def test_the_release_of_ggmls_code_is_known_and_part_of_the_banks_keys(tmp_path: Path) -> None:
     assert code_version() == f"xllamacpp {version('xllamacpp')}"
-    bank = Bank(tmp_path, weights="w", calibration="c", propagate="dense")
+    bank = Bank(tmp_path, model="w", calibration="c", propagate="dense")
     assert bank.codes == (("ggml", code_version()),)

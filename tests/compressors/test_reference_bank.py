@@ -27,7 +27,7 @@ def build(
     model: nn.Module, tokens: Tensor, folder: Path, names: list[str], asked: list[Quantize], **more: Quantize
 ) -> Bank:
     propagate = more.get("propagate")
-    bank = Bank(folder, weights="w", calibration="c", propagate=propagate.slug if propagate else "dense")
+    bank = Bank(folder, model="w", calibration="c", propagate=propagate.slug if propagate else "dense")
     layers = dict.fromkeys(names, asked)
     build_bank(model, blocks=BLOCKS, layers=layers, tokens=tokens, bank=bank, propagate=propagate)
     return bank

@@ -72,7 +72,7 @@ class Helm:
 
 @pytest.fixture
 def setup(tmp_path: Path) -> WorkerSetup:
-    bank = Bank(tmp_path / "bank", weights="w" * 64, calibration="c", propagate="dense")
+    bank = Bank(tmp_path / "bank", model="w" * 64, calibration="c", propagate="dense")
     return WorkerSetup(
         folder=tmp_path,
         dtype="float32",

@@ -17,6 +17,8 @@ import psutil
 import pytest
 from command_line import command, environment, layerpress, write_job
 
+from store.store import Store
+
 PATIENCE_S = 120.0
 
 
@@ -191,6 +193,10 @@ def test_every_command_on_one_job(job: dict[str, Any], tmp_path: Path) -> None:
             "kl_validation_se",
         }
     assert content["space"]["num_layers"] == 21
+
+    with Store.open(f"sqlite:///{home}/store.db") as store:
+        held = store.prune(older_than_s=0, dry_run=True)
+    assert (held.evaluations, held.samples) == (0, 0)  # the run is kept, and so is what it asked for
 
     text = tmp_path / "evopress.txt"
     text.write_text(layerpress("export", out, "--format", "evopress", home=home).stdout)

@@ -124,7 +124,7 @@ def test_a_samples_key_is_its_content(job: dict[str, Any], tmp_path: Path) -> No
     assert sample_keys(replace(asked, start=2, stop=4), context)[0] == keys[2]
     fewer = replace(asked.statistic, changes=asked.statistic.changes[1:])
     for other in (
-        sample_keys(asked, replace(context, weights="other")),
+        sample_keys(asked, replace(context, model="other")),
         sample_keys(asked, replace(context, dtype="bfloat16")),
         sample_keys(replace(asked, statistic=fewer), context),
         sample_keys(replace(asked, statistic=replace(asked.statistic, seed=1)), context),

@@ -55,7 +55,7 @@ def small_model(attention: str = "sdpa") -> nn.Module:
 
 def evaluator_on(root: Path, model: nn.Module, tokens: Tensor = TOKENS) -> Evaluator:
     """With an empty bank, and dense logits that nothing reads."""
-    bank = Bank(root / "bank", weights="w" * 16, calibration="c" * 16, propagate="dense")
+    bank = Bank(root / "bank", model="w" * 16, calibration="c" * 16, propagate="dense")
     stream = Stream(tokens)
     layout = Layout(kind="full", vocab_size=VOCABULARY, num_kept=VOCABULARY)
     dense = DenseLogits.create(root / "dense", layout, num_sequences=stream.num_sequences, length=stream.length)

@@ -24,7 +24,7 @@ RTN = {bits: Quantize(bits_per_code=bits, group_size=32, symmetric=bits == 8, so
 def built_bank(root: Path, model: nn.Module, *, beside: tuple[str, ...] = ()) -> Bank:
     """All of ``RTN`` for every layer inside the blocks, and for those ``beside`` them."""
     anatomy = find_anatomy(model)
-    bank = Bank(root, weights="w" * 16, calibration="c" * 16, propagate="dense")
+    bank = Bank(root, model="w" * 16, calibration="c" * 16, propagate="dense")
     layers = {name: list(RTN.values()) for name in (*(layer.name for layer in anatomy.weights), *beside)}
     tokens = torch.arange(16).reshape(2, 8)
     build_bank(model, blocks=anatomy.blocks, layers=layers, tokens=tokens, bank=bank, propagate=None)

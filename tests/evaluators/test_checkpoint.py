@@ -14,7 +14,7 @@ from tiny_models import TINY
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from evaluators.checkpoint import fingerprint, load_model, load_tokenizer, locate, weight_files
+from evaluators.checkpoint import fingerprint, fingerprint_model, load_model, load_tokenizer, locate, weight_files
 from spaces.errors import InputError
 
 REFERENCE = Path(__file__).parents[2] / "examples" / "reference-model"
@@ -201,3 +201,23 @@ def test_a_tokenizer_that_is_missing_or_broken_is_refused(tmp_path: Path, damage
         (folder / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match=f"{folder} has no tokenizer that transformers reads .*copy tokenizer.json"):
         load_tokenizer(folder)
+
+
+def test_a_model_is_its_weights_and_the_settings_that_they_are_used_with(tmp_path: Path) -> None:
+    def of(weights: str = "w", **settings: object) -> str:
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        return fingerprint_model(tmp_path, weights)
+
+    known = of(rope_theta=1e4, text_config={"eps": 1e-5})
+    others = [
+        of("v", rope_theta=1e4, text_config={"eps": 1e-5}),
+        of(rope_theta=1e6, text_config={"eps": 1e-5}),
+        of(rope_theta=1e4, text_config={"eps": 1e-2}),
+        of(rope_theta=1e4),
+    ]
+    assert len({known, *others}) == 5
+    labels = {"transformers_version": "6", "dtype": "bfloat16", "use_cache": False, "_name_or_path": "x"}
+    assert of(text_config={"eps": 1e-5, "torch_dtype": "float16"}, rope_theta=1e4, **labels) == known
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json cannot be read .*; copy or download it again"):
+        fingerprint_model(tmp_path, "w")

@@ -57,7 +57,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     text = (EXAMPLES / "text" / "validation.txt").read_text("utf-8")[: 8 * NUM_SEQUENCES * LENGTH]
     ids = load_tokenizer(folder)(text, verbose=False)["input_ids"]
     stream = Stream(torch.tensor(ids[: NUM_SEQUENCES * LENGTH]).reshape(NUM_SEQUENCES, LENGTH))
-    bank = Bank(root / "bank", weights="w" * 16, calibration=stream.key(1), propagate="dense")
+    bank = Bank(root / "bank", model="w" * 16, calibration=stream.key(1), propagate="dense")
     blocks = find_anatomy(model).blocks
     layers = {name: [GPTQ] for name in LAYERS}
     build_bank(model, blocks=blocks, layers=layers, tokens=stream.tokens[:2], bank=bank, propagate=None)

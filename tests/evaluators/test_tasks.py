@@ -76,7 +76,7 @@ def file(tmp_path_factory: pytest.TempPathFactory, documents: list[dict[str, Any
 def live(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
     model = load_model(MODEL, dtype=torch.float32)
     anatomy = find_anatomy(model)
-    bank = Bank(tmp_path_factory.mktemp("bank"), weights="w" * 16, calibration="c", propagate="dense")
+    bank = Bank(tmp_path_factory.mktemp("bank"), model="w" * 16, calibration="c", propagate="dense")
     tokens = torch.zeros(1, 16, dtype=torch.int64)
     build_bank(model, blocks=anatomy.blocks, layers={LAYER: (OPTION,)}, tokens=tokens, bank=bank, propagate=None)
     return LiveModel(model, anatomy, bank)

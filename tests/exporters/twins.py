@@ -70,7 +70,7 @@ def make_source(
 def source_of(root: Path, folder: Path, options: Mapping[str, str]) -> Source:
     """A source of any model folder, its bank filled by rounding to nearest."""
     configuration = configured(anatomy_of(str(folder)), options)
-    bank = Bank(root / "bank", weights=folder.name, calibration="none", propagate="dense")
+    bank = Bank(root / "bank", model=folder.name, calibration="none", propagate="dense")
     _fill(bank, folder, configuration)
     return Source.open(folder, configuration, bank.read, Provenance(model=str(folder)))
 

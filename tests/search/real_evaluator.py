@@ -52,7 +52,7 @@ def random_tokens(num_sequences: int) -> torch.Tensor:
 def evaluator_for(space: Space, root: Path, num_sequences: int) -> Evaluator:
     """An evaluator whose bank has every option of ``space``, a space of ``tiny_model``."""
     model, stream = tiny_model(), Stream(random_tokens(num_sequences))
-    bank = Bank(root / "bank", weights="w" * 16, calibration="c" * 16, propagate="dense")
+    bank = Bank(root / "bank", model="w" * 16, calibration="c" * 16, propagate="dense")
     layers: dict[str, list[Quantize]] = {}
     for layer, option in entries_of(space):
         layers.setdefault(layer, []).append(option)

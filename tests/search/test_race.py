@@ -93,14 +93,13 @@ def test_of_the_winners_no_more_are_worse_than_the_confidence_states(
     assert wrong <= allowed + 4 * np.sqrt(allowed * confidence)
 
 
-@pytest.mark.parametrize("tokens", [4096, 1])  # eight sequences of it at first, or as few as a race takes
-@pytest.mark.parametrize("spread", [1.0, 3.0, 5.0])
-def test_it_errs_no_more_often_where_sequences_spread_far_more_than_differences(spread: float, tokens: int) -> None:
+@pytest.mark.parametrize("spread", [3.0, 5.0])
+def test_it_errs_no_more_often_where_sequences_spread_far_more_than_differences(spread: float) -> None:
     rng = np.random.default_rng(5)
     won, wrong = 0, 0
     for _ in range(NUM_RACES):
         true = {rival: rng.standard_normal() for rival in rivals(4)}
-        winner = Game(true=true, spread=spread, rng=rng).play(Race(tokens=tokens), held(rivals(4), 0.0, 1.0)).winner
+        winner = Game(true=true, spread=spread, rng=rng).play(Race(), held(rivals(4), 0.0, 1.0)).winner
         won += winner is not None
         wrong += winner is not None and true[winner] >= 0
     assert wrong <= 0.2 * won + 4 * np.sqrt(0.2 * 0.8 * won)  # as above
@@ -209,15 +208,10 @@ def test_who_holds_where_the_parent_breaks_wins() -> None:
 
 
 def test_the_plan_drops_half_at_every_rung_and_ends_with_the_stream() -> None:
-    race = Race(tokens=2048, rungs=3, growth=2)
-    assert race.planned_tokens(4, problem_of(400)) == 5 * 2048 + 3 * 4096 + 2 * 8192
-    assert race.lengths(problem_of(10)) == [2048, 3072]
-    assert race.planned_tokens(4, problem_of(10)) == 5 * 2048 + 3 * 3072
-
-
-def test_no_rung_is_shorter_than_four_sequences() -> None:
-    assert Race(tokens=100, rungs=3, growth=3).lengths(problem_of(400)) == [4 * LENGTH, 12 * LENGTH, 36 * LENGTH]
-    assert Race(tokens=100, rungs=3).lengths(problem_of(3)) == [3 * LENGTH]
+    race = Race(tokens=1024, rungs=3, growth=2)
+    assert race.planned_tokens(4, problem_of(400)) == 5 * 1024 + 3 * 2048 + 2 * 4096
+    assert race.lengths(problem_of(5)) == [1024, 1536]
+    assert race.planned_tokens(4, problem_of(5)) == 5 * 1024 + 3 * 1536
 
 
 def test_windows_lie_in_a_circle() -> None:

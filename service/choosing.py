@@ -9,9 +9,8 @@ from typing import Any
 from spaces.errors import InputError, UnknownError
 from spaces.quantities import show_size
 
-Row = Mapping[
-    str, Any
-]  # a configuration as `search.report` describes it; "seq" where it has a number, "seqs" all of them
+# a configuration as `search.report` describes it; "seq" where it has a number, and "seqs" where it may have several
+Row = Mapping[str, Any]
 MAX_NUMBER_DIGITS = 8  # longer ones are the beginnings of ids
 ID_SHOWN = 3
 

@@ -28,8 +28,10 @@ for line in sys.stdin:
     if (root / "no").exists():
         print(json.dumps({"error": "InputError", "message": "the model has changed"}), flush=True)
     else:
-        out.mkdir()
-        (out / "config.json").write_text(content["text"])
+        draft = out.with_name("whole")  # a folder appears whole, as an export's does
+        draft.mkdir()
+        (draft / "config.json").write_text(content["text"])
+        draft.rename(out)
         print(json.dumps({"result": {}}), flush=True)
 """
 

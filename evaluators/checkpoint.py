@@ -20,12 +20,12 @@ from transformers.utils import logging as transformers_logging
 
 from spaces.announcements import unannounced
 from spaces.errors import InputError
+from spaces.weight_files import weight_files
 
 CONFIG_FILE = "config.json"
 LABELS = frozenset({"_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"})  # of config.json
 NEEDED_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 NEEDLESS_FILES = ["consolidated*", "original/*"]  # the same weights once more, in their makers' own format
-WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def locate(model: str) -> Path:
@@ -45,37 +45,6 @@ def locate(model: str) -> Path:
             ) from error
     weight_files(folder)
     return folder
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that transformers reads: one whole file, or the shards of an index.
-
-    Raises:
-        InputError: there are none, the index cannot be read, or it names a file that is not there.
-    """
-    if (folder / WHOLE).is_file():
-        return [folder / WHOLE]
-    if not (folder / INDEX).is_file():
-        raise InputError(
-            f"{folder} holds neither {WHOLE} nor {INDEX}; Layerpress never reads pickled weights: "
-            f"save the model again with save_pretrained"
-        )
-    shards = [folder / name for name in _shards(folder / INDEX)]
-    missing = [shard.name for shard in shards if not shard.is_file()]
-    if missing:
-        raise InputError(f"{folder} lacks {missing[0]}, which {INDEX} names; copy or download the checkpoint again")
-    return shards
-
-
-def _shards(index: Path) -> list[str]:
-    try:
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{index} is no index of safetensors files; copy or download it again") from error
-    outside = [name for name in names if Path(name).name != name]
-    if outside:
-        raise InputError(f"{index} names {outside[0]!r}, which is not in its own folder; download it again")
-    return names
 
 
 def fingerprint(folder: Path) -> str:

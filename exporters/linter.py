@@ -15,10 +15,10 @@ from typing import Any
 
 from safetensors import safe_open
 
-from evaluators.checkpoint import weight_files
 from exporters.plan import tied_groups
 from spaces.option import WORD_BITS
 from spaces.ties import TIES
+from spaces.weight_files import weight_files
 
 FUSED = TIES["vllm"]
 PORTABLE_BITS, NEW_BITS = (4, 8), range(2, 9)

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from evaluators.checkpoint import INDEX, WHOLE
 from spaces.errors import InputError
+from spaces.weight_files import INDEX, WHOLE
 
 MAX_SHARD_BYTES = 2 << 30
 

@@ -20,7 +20,6 @@ from transformers.pytorch_utils import Conv1D
 
 from compressors.compressed import CompressedWeight
 from compressors.quantized import QuantizedWeight
-from evaluators.checkpoint import weight_files
 from exporters.provenance import Provenance
 from exporters.removal import Removal
 from spaces.configuration import Configuration
@@ -29,6 +28,7 @@ from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Banked, Option
 from spaces.shorter_config import shorter_config
 from spaces.skeleton import load_config, skeleton
+from spaces.weight_files import weight_files
 
 if TYPE_CHECKING:  # its import takes torchao's with it
     from transformers import PreTrainedModel
@@ -57,13 +57,14 @@ class Source:
     anatomy: Anatomy
     config: PreTrainedConfig  # of the dense model
     configuration: Configuration  # layers that it does not name stay dense
-    dtype: torch.dtype  # of the checkpoint
+    dtype: torch.dtype  # of most of the checkpoint's weights
     entry: Entry  # from the bank
     provenance: Provenance
     transposed: frozenset[str] = frozenset()  # layers whose modules store (in, out): GPT-2's Conv1D
     tied: Mapping[str, str] = field(default_factory=dict)  # an embedding's module -> the head that shares its matrix
     on_tensor: Callable[[int, int], None] = lambda done, total: None  # hears of each that `weights` gives
     own_names: Mapping[str, str] = field(default_factory=dict)  # the model's name of tensors stored under another
+    parameters: frozenset[str] = frozenset()  # names of the model's own, by which a size is counted
     keeps_hollow: bool = False  # whether a block that lost both its parts stays: see `Removal.of`
 
     @classmethod
@@ -88,6 +89,7 @@ class Source:
             transposed=frozenset(name for name, module in made.named_modules() if isinstance(module, Conv1D)),
             tied=_tied(made),
             own_names=_own_names(cast("PreTrainedModel", made), [name for _, name in _keys(model)]),
+            parameters=frozenset(name for name, _ in made.named_parameters()),
         )
         source.check()
         return source
@@ -136,6 +138,7 @@ class Source:
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor of the export with its dense values, shard by shard, as the checkpoint stores it.
 
+        A parameter stored in another dtype than most is rounded to theirs: loaders do so, and sizes count on it.
         Tensors of removed blocks are left out, those that make a dropped attention or MLP add nothing are zeros,
         and a head that is stored beside the embedding it is tied to comes once.
         """
@@ -143,6 +146,8 @@ class Source:
             self.on_tensor(number, len(self._places))
             with _opened(place.path) as file:
                 tensor: Tensor = file.get_tensor(place.stored)
+            if place.own in self.parameters:
+                tensor = tensor.to(self.dtype)
             yield name, torch.zeros_like(tensor) if self.removal.is_zeroed(place.own) else tensor
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -184,14 +189,15 @@ class Source:
     def exported_config(self) -> dict[str, Any]:
         """``config.json`` of the export, to which a format may add: its makers' own, without removed blocks.
 
+        Its dtype is that of the tensors, also where its makers named another.
+
         Raises:
             InputError: the config has no way to leave the dropped blocks out.
         """
         content: dict[str, Any] = json.loads((self.model / "config.json").read_text("utf-8"))
         for key in ("_name_or_path", "auto_map"):  # of another folder, and of code that is never run
             content.pop(key, None)
-        if "torch_dtype" not in content:
-            content.setdefault("dtype", str(self.dtype).removeprefix("torch."))
+        content["torch_dtype" if "torch_dtype" in content else "dtype"] = str(self.dtype).removeprefix("torch.")
         if self.removal.num_removed:
             content = shorter_config(self.config, content, self.anatomy, self.removal.blocks)
         return content

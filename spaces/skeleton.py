@@ -13,12 +13,15 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 from spaces.announcements import unannounced
 from spaces.discovery import Anatomy, find_anatomy
 from spaces.errors import InputError
+from spaces.weight_files import stored_dtype, stored_dtype_on_hub
 
 _ALONE = Lock()  # transformers changes torch's default dtype, which all threads share, while it builds a model
 
 
 def load_config(model: str) -> PreTrainedConfig:
     """The config of a local folder or of a hub id; code from the hub is never run.
+
+    Its dtype is that of the weights wherever their files can be asked: configs often name another one, or none.
 
     Raises:
         InputError: there is no such folder or model, transformers does not know its architecture, or it is quantized.
@@ -39,6 +42,9 @@ def load_config(model: str) -> PreTrainedConfig:
         ) from error
     if getattr(config, "quantization_config", None) is not None:
         raise InputError(f"model {model!r} is quantized already; give the dense checkpoint that it was made from")
+    stored = stored_dtype(Path(path)) if looks_local else stored_dtype_on_hub(model, config._commit_hash)
+    if stored is not None:
+        config.dtype = stored
     return config
 
 

@@ -14,8 +14,9 @@ from tiny_models import TINY
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from evaluators.checkpoint import fingerprint, fingerprint_model, load_model, load_tokenizer, locate, weight_files
+from evaluators.checkpoint import fingerprint, fingerprint_model, load_model, load_tokenizer, locate
 from spaces.errors import InputError
+from spaces.weight_files import weight_files
 
 REFERENCE = Path(__file__).parents[2] / "examples" / "reference-model"
 WEIGHTS = "model.safetensors"

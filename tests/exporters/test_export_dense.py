@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from tiny_models import TINY
-from twins import REFERENCE, DenseTwin, Logits, Made
+from twins import REFERENCE, DenseTwin, Logits, Made, source_of
 
-from evaluators.checkpoint import WHOLE, load_model, weight_files
+from evaluators.checkpoint import load_model
 from exporters.dense import Dense
+from spaces.skeleton import load_config
+from spaces.weight_files import WHOLE, weight_files
 
 MIXED = {
     "*.0.*": "rtn-int4-g32-sym",
@@ -89,3 +92,24 @@ def test_the_reference_model_keeps_its_size(made: Made, dense_twin: DenseTwin, l
         Dense().size_bytes(source.anatomy, source.configuration), rel=0.01
     )
     assert "quantization_config" not in json.loads((out / "config.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("named", [{}, {"dtype": "float32"}, {"torch_dtype": "float32"}])
+def test_a_config_that_names_another_dtype_is_put_right(made: Made, tmp_path: Path, named: dict[str, str]) -> None:
+    folder = made("llama", MIXED, dtype=torch.bfloat16).model
+    tensors = load_file(folder / WHOLE)
+    tensors = {name: each.float() if "norm" in name else each for name, each in tensors.items()}
+    save_file(tensors, folder / WHOLE, {"format": "pt"})
+    content = json.loads((folder / "config.json").read_text("utf-8"))
+    del content["dtype"]
+    (folder / "config.json").write_text(json.dumps(content | named), encoding="utf-8")
+    source = source_of(tmp_path, folder, MIXED)
+    out = tmp_path / "out"
+    out.mkdir()
+    Dense().write(source, out)
+    written = load_file(out / WHOLE)
+    assert sum(each.nbytes for each in written.values()) == Dense().size_bytes(source.anatomy, source.configuration)
+    assert {each.dtype for each in written.values()} == {torch.bfloat16}
+    assert load_config(str(out)).dtype == torch.bfloat16
+    config = json.loads((out / "config.json").read_text("utf-8"))
+    assert [config.get(key) for key in ("dtype", "torch_dtype") if key in config] == ["bfloat16"]

@@ -17,12 +17,13 @@ import yaml
 from huggingface_hub import ModelCard
 from twins import Made
 
-from evaluators.checkpoint import WHOLE, load_tokenizer
+from evaluators.checkpoint import load_tokenizer
 from exporters.export import Exported, export
 from exporters.formats import EXPORTERS, exporter, formats
 from exporters.provenance import Provenance
 from exporters.source import Source
 from spaces.errors import InputError, JobError
+from spaces.weight_files import WHOLE
 
 ROW = {
     "name": "evolution",

@@ -14,10 +14,11 @@ from safetensors import safe_open
 from transformers import LlamaConfig, LlamaForCausalLM
 from twins import DenseTwin, Logits, Made, source_of
 
-from evaluators.checkpoint import INDEX, WHOLE, load_model, weight_files
+from evaluators.checkpoint import load_model
 from exporters.dense import Dense
 from exporters.shards import ShardWriter
 from spaces.errors import InputError
+from spaces.weight_files import INDEX, WHOLE, weight_files
 
 MIB = 1 << 20
 

@@ -26,7 +26,7 @@ from transformers import (
 )
 from twins import DenseTwin, Logits, Made, make_source, source_of
 
-from evaluators.checkpoint import WHOLE, load_model
+from evaluators.checkpoint import load_model
 from exporters.export import export
 from exporters.formats import EXPORTERS, exporter
 from exporters.hollow_blocks import hollow_blocks
@@ -37,6 +37,7 @@ from spaces.configuration import Configuration
 from spaces.discovery import find_anatomy
 from spaces.option import DROP
 from spaces.skeleton import skeleton
+from spaces.weight_files import WHOLE
 
 MORE: dict[str, PreTrainedConfig] = {
     "gemma2": Gemma2Config(**DECODER, num_hidden_layers=4, head_dim=HEAD_SIZE, query_pre_attn_scalar=HEAD_SIZE),  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config, Phi3Config, PreTrainedConfig, Qwen3Config
 from twins import DenseTwin, Logits, Made, source_of
 
-from evaluators.checkpoint import WHOLE, load_model
+from evaluators.checkpoint import load_model
 from exporters.dense import Dense
 from exporters.provenance import Provenance
 from exporters.removal import Removal
@@ -21,6 +21,7 @@ from exporters.source import Source
 from spaces.configuration import Configuration
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP
+from spaces.weight_files import WHOLE
 
 
 def dropping(*names: str) -> Configuration:

@@ -12,12 +12,12 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, TorchAoConfig
 from twins import DenseTwin, Logits, Made
 
-from evaluators.checkpoint import weight_files
 from evaluators.export_folder import load_export
 from exporters.export import export
 from exporters.source import Source
 from exporters.torchao import TorchAo
 from spaces.option import Quantize
+from spaces.weight_files import weight_files
 
 pytestmark = pytest.mark.filterwarnings("ignore:::(torchao|torch|transformers)")
 MIXED = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compressors.answers import Shape, give_forward, hidden_of, shape_of, shaped
 from spaces.errors import InputError
 
 
@@ -37,7 +39,7 @@ class Relay:
         self._batches = torch.split(tokens, max(1, batch_tokens // tokens.shape[1]))
         self._device = next(model.parameters()).device
         self._states: list[Tensor] = []
-        self._tuple_lengths = [0] * len(blocks)  # 0: the block answers with a bare tensor
+        self._shapes: list[Shape] = [None] * len(blocks)  # of what each answers with
         self.start = 0
 
     def probe(self, num_tokens: int) -> None:
@@ -60,22 +62,22 @@ class Relay:
     def _shortcut(self, index: int) -> Iterator[None]:
         """Let the blocks in front of the start answer with the kept states of one batch."""
         with ExitStack() as undo:
-            for block, length in zip(self._blocks[: self.start], self._tuple_lengths, strict=False):
+            for block, shape in zip(self._blocks[: self.start], self._shapes, strict=False):
                 state = self._states[index]
-                undo.callback(_restore_forward, block, vars(block).get("forward"))
-                vars(block)["forward"] = _handing_on(state, length)
+                undo.callback(give_forward, block, vars(block).get("forward"))
+                vars(block)["forward"] = _handing_on(state, shape)
             yield
 
     @contextmanager
     def _finish(self, stop: int | None, ends: list[Tensor] | None) -> Iterator[None]:
         """Note what the leg's blocks answer, keep the last answer in ``ends``, and leave the forward there."""
 
-        def note(position: int) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], None]:
-            def hook(block: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
-                self._tuple_lengths[position] = len(output) if isinstance(output, tuple) else 0
+        def note(position: int) -> Callable[[nn.Module, object, Any], None]:
+            def hook(block: nn.Module, inputs: object, output: Any) -> None:
+                self._shapes[position] = shape_of(output)
                 if stop is not None and position == stop - 1:
                     if ends is not None:
-                        ends.append((output[0] if isinstance(output, tuple) else output).detach())
+                        ends.append(hidden_of(output).detach())
                     raise _LegDone
 
             return hook
@@ -86,21 +88,13 @@ class Relay:
             yield
 
 
-def _handing_on(state: Tensor, length: int) -> Callable[..., Tensor | tuple[Tensor | None, ...]]:
-    """A block's forward that answers with ``state``, alone or at the head of a tuple whose rest nobody reads."""
+def _handing_on(state: Tensor, shape: Shape) -> Callable[..., Any]:
+    """A block's forward that answers with ``state``."""
 
-    def forward(*_: object, **__: object) -> Tensor | tuple[Tensor | None, ...]:
-        copy = state.clone()  # some blocks add to their input in place
-        return (copy, *[None] * (length - 1)) if length else copy
+    def forward(*_: object, **__: object) -> Any:
+        return shaped(state.clone(), shape)  # some blocks add to their input in place
 
     return forward
-
-
-def _restore_forward(block: nn.Module, own: object) -> None:
-    if own is None:
-        del block.__dict__["forward"]
-    else:
-        block.__dict__["forward"] = own
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compressors.answers import Shape, give_forward, hidden_of, shape_of, shaped
 from compressors.bank import Bank
 from compressors.compressed import CompressedWeight
 from compressors.weights import weight_of, write_weight
@@ -18,6 +20,7 @@ from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Banked, Option
 
+RESIDUAL = "residual"  # the parameter of an attention or MLP that adds to the stream itself
 BANK_BYTES = 2 << 30  # of the bank's entries, packed as they are, that a model in main memory keeps beside it
 BANK_GPU_FRACTION = 0.3  # of what a GPU has free beside the model
 
@@ -132,7 +135,10 @@ class LiveModel:
         for module in modules[:-1]:  # loose layers of an MLP (OPT): only the last one's output reaches the stream
             module.forward = pass_on(None)
         last = modules[-1]
-        last.forward = pass_on(self.shapes[name]) if is_block else _add_nothing(self.shapes[name])
+        if is_block:
+            last.forward = pass_on(self.shapes[name])
+        else:
+            last.forward = _add_nothing(self.shapes[name], _place_of_residual(last))
 
 
 def _room_for_the_bank(device: torch.device) -> int:
@@ -150,22 +156,14 @@ def _set_aside(weight: Tensor) -> Tensor:
     return weight.clone()
 
 
-def give_forward(module: nn.Module, own: Any) -> None:
-    """Give a module the forward that it had of its own, or that of its class."""
-    if own is None:
-        del module.__dict__["forward"]
-    else:
-        module.__dict__["forward"] = own
-
-
-def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, int | None]:
-    """For each part, the length of the tuple it returns, or None for a bare tensor: seen in a trial forward."""
-    shapes: dict[str, int | None] = {}
+def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, Shape]:
+    """For each part, the form of what it returns, seen in a trial forward."""
+    shapes: dict[str, Shape] = {}
     hooks = []
     for part, modules in anatomy.modules_of.items():
 
         def see(_module: nn.Module, _inputs: object, output: object, part: str = part) -> None:
-            shapes[part] = len(output) if isinstance(output, tuple) else None
+            shapes[part] = shape_of(output)
 
         hooks.append(model.get_submodule(modules[-1]).register_forward_hook(see))
     try:
@@ -178,7 +176,7 @@ def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, int | Non
     return shapes
 
 
-def pass_on(shape: int | None) -> Callable[..., Any]:
+def pass_on(shape: Shape) -> Callable[..., Any]:
     """A block's forward that returns the hidden state as it came, in the form that ``LiveModel.shapes`` gives."""
 
     def forward(*inputs: Any, **named: Any) -> Any:
@@ -187,18 +185,21 @@ def pass_on(shape: int | None) -> Callable[..., Any]:
     return forward
 
 
-def _add_nothing(shape: int | None) -> Callable[..., Any]:
+def _place_of_residual(part: nn.Module) -> int | None:
+    """Where an attention or MLP takes the residual stream, to add to it itself (BLOOM, MPT); most leave that to
+    their block."""
+    names = list(inspect.signature(type(part).forward).parameters)
+    return names.index(RESIDUAL) - 1 if RESIDUAL in names else None
+
+
+def _add_nothing(shape: Shape, place: int | None) -> Callable[..., Any]:
     def forward(*inputs: Any, **named: Any) -> Any:
-        return shaped(torch.zeros_like(_hidden(inputs, named)), shape)
+        if place is None:
+            return shaped(torch.zeros_like(_hidden(inputs, named)), shape)
+        return shaped(named[RESIDUAL] if RESIDUAL in named else inputs[place], shape)
 
     return forward
 
 
 def _hidden(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
-    hidden: Tensor = inputs[0] if inputs else named["hidden_states"]
-    return hidden
-
-
-def shaped(hidden: Tensor, shape: int | None) -> Any:
-    """What a part returns whose hidden state is ``hidden``: the rest of a tuple is for caches, which nobody uses."""
-    return hidden if shape is None else (hidden, *([None] * (shape - 1)))
+    return hidden_of(inputs or named["hidden_states"])

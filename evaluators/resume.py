@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluators.live import LiveModel, give_forward, pass_on, shaped
+from compressors.answers import Shape, give_forward, hidden_of, shaped
+from evaluators.live import LiveModel, pass_on
 from spaces.configuration import Configuration
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _noted(live: LiveModel, wanted: range, states: dict[int, Tensor]) -> Iterato
         yield
 
 
-def _answer(state: Tensor, shape: int | None) -> Callable[..., Any]:
+def _answer(state: Tensor, shape: Shape) -> Callable[..., Any]:
     def forward(*inputs: object, **named: object) -> Any:
         return shaped(state.clone(), shape)  # some blocks add to their input in place
 
@@ -111,6 +112,6 @@ def _answer(state: Tensor, shape: int | None) -> Callable[..., Any]:
 
 def _note(states: dict[int, Tensor], number: int) -> Callable[[nn.Module, object, Any], None]:
     def hook(module: nn.Module, inputs: object, output: Any) -> None:
-        states[number] = (output[0] if isinstance(output, tuple) else output).clone()
+        states[number] = hidden_of(output).clone()
 
     return hook

@@ -142,8 +142,9 @@ class Removal:
         for part in self.zeroed:
             held = [layer.name for layer in self.anatomy.weights if part.name in layer.inside]
             if not any(self.is_zeroed(name) for name in held):
+                last = f"which of {', '.join(held)}" if held else "which of its stacked experts' tensors"
                 reasons.append(
-                    f"{part.name} is dropped, but which of {', '.join(held)} gives its output is not known; "
+                    f"{part.name} is dropped, but {last} gives its output is not known; "
                     f"drop whole blocks of this model, or keep the part"
                 )
         return reasons

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -92,14 +92,23 @@ def _find_blocks(model: nn.Module) -> list[nn.Module]:
 
 
 def _attention_of(block: nn.Module) -> str | None:
-    return _child_called(block, ATTENTION_WORDS)
+    return _child_called(block, ATTENTION_WORDS, _has_linear)
 
 
-def _child_called(block: nn.Module, words: Iterable[str]) -> str | None:
+def _child_called(block: nn.Module, words: Iterable[str], has_weights: Callable[[nn.Module], bool]) -> str | None:
     for name, child in block.named_children():
-        if any(word in name.lower() for word in words) and any(_is_linear(module) for module in child.modules()):
+        if any(word in name.lower() for word in words) and has_weights(child):
             return name
     return None
+
+
+def _has_linear(module: nn.Module) -> bool:
+    return any(_is_linear(each) for each in module.modules())
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    """Whether it has any, be they experts stacked in one tensor, which are no linear layers."""
+    return any(parameter.ndim > 1 for parameter in module.parameters())
 
 
 def _is_linear(module: nn.Module) -> bool:
@@ -109,7 +118,7 @@ def _is_linear(module: nn.Module) -> bool:
 def _parts_of_block(block: nn.Module, name: str, index: int) -> Iterator[tuple[Layer, tuple[str, ...]]]:
     """The block's attention, MLP and the block itself, each with the modules that a drop acts on."""
     attention = _attention_of(block)
-    mlp = _child_called(block, MLP_WORDS)
+    mlp = _child_called(block, MLP_WORDS, _has_linear) or _child_called(block, MLP_WORDS, _has_matrix)
     loose = [child for child, module in block.named_children() if _is_linear(module)]  # OPT: fc1, fc2
     counted = 0
     for part, children in (("attention", [attention]), ("mlp", [mlp] if mlp else loose)):

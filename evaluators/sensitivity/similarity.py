@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from compressors.answers import hidden_of
 from evaluators.evaluator import Evaluator
 from evaluators.live import LiveModel
 from evaluators.statistic import Entry, Passes, Samples
@@ -77,7 +78,7 @@ def _recording(live: LiveModel, parts: tuple[str, ...]) -> Iterator[dict[str, fl
         branches: Mapping[str, str], block: str, module: nn.Module, inputs: tuple[Any, ...], named: Any, output: Any
     ) -> None:
         run = _Run(live=live, module=module, inputs=inputs, named=named, output=output)
-        distances[block] = _distance(run.entering, _hidden(output))
+        distances[block] = _distance(run.entering, hidden_of(output))
         for part, around in run.branches(branches).items():
             distances[part] = _distance(*around)
 
@@ -106,23 +107,23 @@ class _Run:
 
     @property
     def entering(self) -> Tensor:  # (B, S, H)
-        return _hidden(self.inputs or self.named["hidden_states"])
+        return hidden_of(self.inputs or self.named["hidden_states"])
 
     def branches(self, names: Mapping[str, str]) -> dict[str, Around]:
         """By name: the stream around the attention and the MLP, whatever norms and scales stand between.
 
         Without its MLP the block puts out what the attention leaves. The MLP reads that too, unless its input is the
-        same without the attention.
+        same without the attention. Empty where one of the two was not found: what turns the stream is not known then.
         """
-        attention, mlp = names.get("attention"), names.get("mlp")
-        if attention is None or mlp is None:
-            return {name: (self.entering, _hidden(self.output)) for name in names.values()}
+        if len(names) < 2:
+            return {}
+        attention, mlp = names["attention"], names["mlp"]
         after_attention, read = self._without(mlp, mlp)
         after_mlp, read_alone = self._without(attention, mlp)
         is_parallel = torch.equal(read, read_alone)
         return {
             attention: (self.entering, after_attention),
-            mlp: (self.entering, after_mlp) if is_parallel else (after_attention, _hidden(self.output)),
+            mlp: (self.entering, after_mlp) if is_parallel else (after_attention, hidden_of(self.output)),
         }
 
     def _without(self, part: str, reader: str) -> tuple[Tensor, Tensor]:
@@ -130,7 +131,7 @@ class _Run:
         read: list[Tensor] = []
 
         def see(_module: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-            read.append(_hidden(inputs or named["hidden_states"]))
+            read.append(hidden_of(inputs or named["hidden_states"]))
 
         first = self.live.model.get_submodule(self.live.anatomy.modules_of[reader][0])
         hook = first.register_forward_pre_hook(see, with_kwargs=True)
@@ -140,13 +141,7 @@ class _Run:
         finally:
             self.live.apply(Configuration.of({}))
             hook.remove()
-        return _hidden(output), read[0]
-
-
-def _hidden(values: Any) -> Tensor:
-    """The stream among what a block takes or gives: it comes first."""
-    hidden: Tensor = values[0] if isinstance(values, tuple) else values
-    return hidden
+        return hidden_of(output), read[0]
 
 
 def _distance(

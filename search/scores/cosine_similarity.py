@@ -44,6 +44,15 @@ class CosineSimilarity:
                     f"{layer}; use score measured-kl, or score fisher where nothing may be dropped"
                 )
 
+        parts = {part.name: part for part in problem.space.anatomy.parts}
+        for name in open_drops(problem.space):
+            beside = [each.name for each in parts.values() if each.inside and each.block == parts[name].block]
+            if parts[name].inside and len(beside) < 2:
+                raise InputError(
+                    f"score cosine-similarity tells {name} from the rest of its block by the block's attention and "
+                    f"MLP, and found no other than {name}; use score measured-kl, or drop whole blocks"
+                )
+
     def planned_tokens(self, problem: Problem) -> int:
         statistic = self._statistic(problem)
         return (statistic.passes(problem.sequence_length) * statistic.sequences).total_tokens

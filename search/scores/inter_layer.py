@@ -10,7 +10,7 @@ import numpy as np
 
 from search.report import standard_error
 from search.scores.entries import check_tokens
-from search.scores.score import SCORES, Interactions, Score, Scores, first_moves, name_of_score
+from search.scores.score import NO_PREDICTION, SCORES, Interactions, Score, Scores, first_moves, name_of_score
 from search.strategy import Asking, Problem, measured
 from spaces.errors import InputError, JobError
 from spaces.space import Levels, Space
@@ -32,7 +32,7 @@ class InterLayer:
 
     After the augmented Hessians of Schaefer et al. 2023 (arXiv 2306.04879), whose abstract we read and not the body:
     the formula, which pairs are measured, and all below are our reading of it. ``singles`` is any score of single
-    changes, and hessian-trace unless said otherwise.
+    changes that predicts the loss, and hessian-trace unless said otherwise.
 
     The losses are measured with each unit at its smallest option and all else dense: that is where the Hessian was
     taken, and where KL is a quadratic form, of which this is the cross term. So it goes over to other options as
@@ -64,6 +64,11 @@ class InterLayer:
 
     def check(self, problem: Problem) -> None:
         self.singles.check(problem)
+        if name_of_score(self.singles) in NO_PREDICTION:
+            raise InputError(
+                f"singles {name_of_score(self.singles)} is on a scale of its own, to which a loss of pairs cannot be "
+                f"added; write one that predicts the loss: {', '.join(_fitting())}"
+            )
 
     def planned_tokens(self, problem: Problem) -> int:
         probes = _probes(problem.space)
@@ -81,6 +86,10 @@ class InterLayer:
         losses = dict(zip(changes, (yield from measured(candidates, problem.tokens(self.tokens), label)), strict=True))
         terms = {pair: _term(space, losses, pair) for pair in pairs}
         return _augmented(space, singles, probes, terms)
+
+
+def _fitting() -> list[str]:
+    return [name for name in SCORES if name not in (*NO_PREDICTION, *WITH_PAIRS)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import DECODER, HEAD_SIZE, TINY
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, Phi3Config, PreTrainedConfig, Qwen3Config
+from transformers import AutoModelForCausalLM, GPT2Config, MixtralConfig, Phi3Config, PreTrainedConfig, Qwen3Config
 from twins import DenseTwin, Logits, Made, source_of
 
 from evaluators.checkpoint import load_model
@@ -19,8 +19,10 @@ from exporters.provenance import Provenance
 from exporters.removal import Removal
 from exporters.source import Source
 from spaces.configuration import Configuration
+from spaces.discovery import find_anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP
+from spaces.skeleton import skeleton
 from spaces.weight_files import WHOLE
 
 
@@ -121,6 +123,15 @@ def test_a_config_that_would_mean_other_blocks_is_refused(tmp_path: Path) -> Non
     again.config.layer_types = None  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"model\.layers\.0 cannot be removed from this model's checkpoint"):
         again.exported_config()
+
+
+def test_dropped_experts_that_are_stacked_in_one_tensor_are_refused() -> None:
+    config = MixtralConfig(**DECODER, num_local_experts=4, num_hidden_layers=2)  # type: ignore[arg-type]
+    removal = Removal.of(find_anatomy(skeleton(config)), dropping("model.layers.0.mlp"))
+    with pytest.raises(
+        InputError, match=r"layers\.0\.mlp is dropped, but which of its stacked experts' .*whole blocks"
+    ):
+        removal.check()
 
 
 def test_every_block_but_one_may_go(made: Made, dense_twin: DenseTwin, logits: Logits, tmp_path: Path) -> None:

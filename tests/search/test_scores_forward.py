@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from synthetic_search import make_problem, quantize, recorded_errors, tiny_space
+from tiny_models import TINY
 
 from evaluators.sensitivity.entropy import EntropyChanges
 from evaluators.sensitivity.noise import NoiseResponse
@@ -22,10 +23,12 @@ from search.scores.score import SCORES, Score, Scores, name_of_score
 from search.scores.spectral_error import SpectralError
 from search.settings import make_score
 from search.strategy import Estimate, Problem
+from spaces.build import build_space
+from spaces.discovery import find_anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Option, Quantize
 from spaces.space import Unit
-from spaces.spec import DropSpec
+from spaces.spec import DropSpec, SpaceSpec
 from spaces.tables import load
 
 BITS = quantize(2, 3, 4)
@@ -139,6 +142,22 @@ def test_cosine_similarity_prices_the_drop_of_each_part_that_is_open() -> None:
         else:
             assert (cost, error) == (0.0, 0.0)
     assert score.planned_tokens(problem) == 2 * 3 * LENGTH
+
+
+def test_an_attention_whose_block_has_no_mlp_that_is_found_has_no_turn_of_its_own() -> None:
+    model = TINY["llama"].skeleton()
+    for block in model.model.layers:  # type: ignore[union-attr]
+        block.wide = block.mlp
+        del block.mlp
+    anatomy = find_anatomy(model)
+    for kind, refusal in (("attention", r"self_attn from the rest of its block.*drop whole blocks"), ("block", "")):
+        space = build_space(anatomy, SpaceSpec(options=(DropSpec(parts=(kind,)),)))  # type: ignore[arg-type]
+        problem = make_problem(space, {"parameters": anatomy.num_parameters - 1})
+        if refusal:
+            with pytest.raises(InputError, match=refusal):
+                CosineSimilarity().check(problem)
+        else:
+            CosineSimilarity().check(problem)
 
 
 @pytest.mark.parametrize("score", QUANTIZING, ids=lambda score: type(score).__name__)

@@ -14,7 +14,8 @@ from compressors.measure import EntryErrors
 from search.scores.errors import WeightError
 from search.scores.inter_layer import InterLayer
 from search.scores.measured import MeasuredKL
-from search.scores.score import Score, Scores, first_moves
+from search.scores.score import NO_PREDICTION, Score, Scores, first_moves
+from search.settings import make_score
 from search.strategy import Ask, Problem
 from spaces.errors import InputError, JobError
 from spaces.option import DROP, KEEP, Quantize
@@ -218,3 +219,12 @@ def test_what_the_singles_refuse_is_refused() -> None:
     with pytest.raises(InputError, match=r"dropping model\.layers\.0\.self_attn"):
         InterLayer(singles=WeightError()).check(problem)
     InterLayer(singles=MeasuredKL()).check(problem)
+
+
+def test_singles_on_a_scale_of_their_own_are_refused_before_anything_is_measured() -> None:
+    problem = problem_of(BITS)
+    for name in NO_PREDICTION:
+        if name != "cosine-similarity":  # refused for what it is asked about
+            scale = rf"singles {name} is on a scale of its own.*that predicts the loss: measured-kl"
+            with pytest.raises(InputError, match=scale):
+                make_score({"name": "inter-layer", "singles": name}).check(problem)

@@ -63,7 +63,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     answer: dict[str, object] = {}
 
     class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
+        def do_GET(self) -> None:
             body = json.dumps(answer).encode()
             self.send_response(200 if answer else 404)
             self.send_header("Content-Length", str(len(body)))

@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.databases import Databases
 from benchmarks.document import table
 from benchmarks.timing import Spread
-from search.engine.leases import LEASE_S, name_owner
+from search.engine.leases import LEASE_S
+from store.holders import name_owner
 from store.records import EvaluationKey, Leased, Values
 from store.store import Store
 

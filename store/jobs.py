@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import socket
 from collections.abc import Collection
 from typing import Any
 
@@ -16,12 +14,24 @@ from sqlalchemy.exc import IntegrityError
 from spaces.errors import ConflictError
 from store.clock import now_s
 from store.database import Database, insert_or_nothing
-from store.job_rows import canonical, change_row, find_row, insert_event, lock_row, put_state, standing, to_record
+from store.holders import name_owner, place_of
+from store.job_rows import (
+    AnyRow,
+    canonical,
+    change_row,
+    find_row,
+    insert_event,
+    lock_row,
+    put_state,
+    standing,
+    to_record,
+)
 from store.moves import ACTIVE_STATES, EXTENDABLE_STATES, WISHED, Verb, after_wish, possible, refused
 from store.records import FINAL_STATES, Idempotency, JobRecord, JobState, JsonObject, NewJob
 from store.tables import IDEMPOTENCY, JOB
 
 ID_BYTES = 6
+LOCAL_LEASE_S = 24 * 3600.0  # of a job in a terminal, which is renewed every so often; a laptop may sleep
 LISTED = [column for column in JOB.c if column.name != "report"]  # which may be large
 
 
@@ -117,7 +127,7 @@ class Jobs(Database):
         with self._writing() as connection:
             row = lock_row(connection, job_id)
             if row.origin == "local" and row.state in ACTIVE_STATES:
-                raise ConflictError(f"cannot {verb} job {job_id}: it runs in a terminal; press Ctrl-C there")
+                raise _in_a_terminal(verb, row)
             now = standing(row)
             wished = after_wish(verb, now)
             if wished is None:
@@ -143,6 +153,8 @@ class Jobs(Database):
         changed = _specified(spec)
         with self._writing() as connection:
             row = lock_row(connection, job_id)
+            if row.origin == "local" and row.state in ACTIVE_STATES:
+                raise _in_a_terminal("extend", row)
             if row.state not in EXTENDABLE_STATES:
                 raise ConflictError(
                     f"cannot extend job {job_id}: it is {row.state}; pause it first, or wait until it ends"
@@ -161,11 +173,21 @@ class Jobs(Database):
         """
         with self._writing() as connection:
             row = lock_row(connection, job_id)
+            if row.origin == "local" and row.state in ACTIVE_STATES:
+                raise _in_a_terminal("delete", row)
             if row.state not in FINAL_STATES:
                 raise ConflictError(
                     f"cannot delete job {job_id}: it is {row.state}; possible: {', '.join(possible(standing(row)))}"
                 )
             connection.execute(delete(JOB).where(JOB.c.id == job_id))
+
+
+def _in_a_terminal(verb: str, row: AnyRow) -> ConflictError:
+    """What is said where nobody but the terminal can do that."""
+    return ConflictError(
+        f"cannot {verb} job {row.id}: it runs in a terminal; press Ctrl-C there ({place_of(row.holder)}). If that "
+        f"process was killed, a service on its machine ends the job in half a minute, one elsewhere after a day"
+    )
 
 
 def _submitted(job: NewJob) -> dict[str, Any]:
@@ -185,7 +207,8 @@ def _submitted(job: NewJob) -> dict[str, Any]:
         "reason": "",
         "message": "",
         "cloned_from": job.cloned_from,
-        "holder": _this_process() if is_local else None,
+        "holder": name_owner() if is_local else None,
+        "lease_until": now_s() + LOCAL_LEASE_S if is_local else None,
         "attempt": 1 if is_local else 0,
         "starts": 1 if is_local else 0,
         "created_at": now_s(),
@@ -200,11 +223,6 @@ def _submitted(job: NewJob) -> dict[str, Any]:
 def _specified(spec: JsonObject) -> dict[str, Any]:
     text = canonical(spec, "spec")
     return {"spec": json.loads(text), "spec_hash": hashlib.sha256(text.encode()).hexdigest()}
-
-
-def _this_process() -> str:
-    """A holder's name: host, process id, and a part that no later process of that id has."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def _filters(

@@ -29,8 +29,7 @@ class Queue(Database):
         waits for ever; then the oldest. A job whose lease ran out goes back to the queue first.
         """
         with self._writing() as connection:
-            for row in connection.execute(_expired()).all():
-                _give_back(connection, row, "lease_expired", "its runner died or lost touch")
+            _release_expired(connection)
             waiting = connection.execute(_next(aging_s)).one_or_none()
             if waiting is None:
                 return None
@@ -75,6 +74,11 @@ class Queue(Database):
                 _give_back(connection, row, "runner_died", "its runner died")
         return len(rows)
 
+    def release_expired(self) -> int:
+        """Give back every job whose lease ran out, as `claim_job` does; how many there were."""
+        with self._writing() as connection:
+            return _release_expired(connection)
+
     def job_holders(self) -> set[str]:
         """Who has jobs in hand: runners, and processes that run one by themselves."""
         statement = select(_columns.holder).where(_columns.state.in_(ACTIVE_STATES), _columns.holder.is_not(None))
@@ -99,6 +103,13 @@ class Queue(Database):
                 is_other = and_(_columns.state.in_(ACTIVE_STATES), _columns.granted != number)
                 statement = update(JOB).where(_columns.id == job_id, is_other).values(granted=number)
                 connection.execute(statement)
+
+
+def _release_expired(connection: Connection) -> int:
+    rows = connection.execute(_expired()).all()
+    for row in rows:
+        _give_back(connection, row, "lease_expired", "its runner died or lost touch")
+    return len(rows)
 
 
 def _expired() -> Select[Any]:

@@ -94,7 +94,7 @@ JOB = Table(
     Column("reason", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("cloned_from", Text),
-    Column("holder", Text),  # set while the job is in hand, as lease_until is for one of the service
+    Column("holder", Text),  # set while the job is in hand, as lease_until is
     Column("attempt", Integer, nullable=False),  # the fencing token: only grows
     Column("starts", Integer, nullable=False),  # since the job last came further
     Column("lease_until", Double),

@@ -10,11 +10,12 @@ import numpy as np
 
 from evaluators.statistic import Passes, Samples, Statistic, contents
 from search.engine.evaluations import Context, hashed
-from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed, name_owner
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed
 from search.engine.ledger import sampled
 from search.engine.pool import PATIENT_ATTEMPTS, Pool, Task
 from search.strategy import Estimate
 from spaces.errors import JobError
+from store.holders import name_owner
 from store.records import Claim, Done, Failed, Leased, SampleKey, SampleValues
 from store.store import Store
 

@@ -19,13 +19,14 @@ from compressors.bank import Bank
 from evaluators.evaluator import METRIC_VERSION, Measurement, batch_sequences
 from evaluators.stream import Stream
 from evaluators.trie import route, walk
-from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed, name_owner
+from search.engine.leases import BUSY_POLL_S, LEASE_S, Leases, claimed
 from search.engine.pieces import Piece, cut
 from search.engine.pool import Finished, Pool, Task
 from search.engine.worker import Text
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.option import DROP, Banked
+from store.holders import name_owner
 from store.records import Claim, Done, EvaluationKey, Failed, Leased, Values
 from store.store import Store
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import psutil
-
+from store.holders import is_dead
 from store.leases import HOLDERS_DIED, MAX_ATTEMPTS, Key
 from store.records import Claim, Failed, Result
 from store.store import Store
@@ -18,36 +14,10 @@ from store.store import Store
 LEASE_S = 60.0
 HEARTBEAT_S = LEASE_S / 3
 BUSY_POLL_S = 0.5
-CLOCK_S = 2.0  # that the machine's clock may be set, or rounded, between two looks at when a process began
-
 MOST_HOLDERS = 8  # processes that may end with a lease before the work counts as what ended them
 
 Release = Callable[[list[str], str], int]  # keys and owner
 Heartbeat = Callable[[list[str], str, float], int]  # keys, owner and seconds
-
-
-def name_owner() -> str:
-    """This process, for ever: no other has this name, not even one that is given its number later."""
-    begun_s = round(psutil.Process().create_time())
-    return f"{socket.gethostname()}:{os.getpid()}:{begun_s:x}-{uuid.uuid4().hex[:8]}"
-
-
-def is_dead(owner: str) -> bool:
-    """Whether this names a process of this machine that is no more; of other machines' nobody here knows.
-
-    In a container the numbers of processes come again soon, and nobody may be there to bury those that ended.
-    """
-    host, pid, mark = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        begun_s, dash, _ = mark.partition("-")
-        return bool(dash) and abs(process.create_time() - int(begun_s, 16)) > CLOCK_S
-    except psutil.NoSuchProcess:
-        return True
 
 
 def release_the_dead(store: Store) -> None:

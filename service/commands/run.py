@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,11 @@ from service.interruption import was_pressed
 from service.outputs import CONFIGURATIONS_FILE, full_report, write_outputs
 from spaces.budget import show_size
 from spaces.errors import LayerpressError
+from store.jobs import LOCAL_LEASE_S
 from store.records import Artifact, NewJob
 from store.store import Store
+
+RENEW_S = 600.0  # between two signs of life
 
 
 def run_command(
@@ -79,10 +83,15 @@ def _recorded(
     spec = plan.spec
     asked = NewJob(name=name, spec=spec.model_dump(mode="json"), origin="local", model=spec.model, workers=spec.workers)
     record, _ = store.add_job(asked)
+    renewed_s = time.monotonic()
     seen: set[str] = set()
     subjects: set[str] = set()  # of the cache, which is kept as long as the job is
 
     def watched(moment: Progress) -> None:
+        nonlocal renewed_s
+        if record.holder is not None and time.monotonic() - renewed_s >= RENEW_S:
+            store.renew_jobs([record.id], record.holder, LOCAL_LEASE_S)
+            renewed_s = time.monotonic()
         if moment.phase not in seen:
             seen.add(moment.phase)
             store.add_event(record.id, "phase", {"phase": moment.phase})

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
-from search.engine.leases import is_dead, name_owner, release_the_dead
+from search.engine.leases import release_the_dead
 from service.runner.exits import END_SIGNAL
 from service.runner.gauge import Gauge, Nodes
 from service.runner.held import SERVICE_STOPPED, Held, claimant
@@ -21,6 +21,7 @@ from service.runner.process import end_processes
 from service.runner.settings import RunnerSettings
 from service.runner.shares import Room, Shares, share_out
 from spaces.errors import ConflictError, JobError, LeaseLostError, UnknownError
+from store.holders import is_dead, name_owner, place_of
 from store.records import JobRecord, JobState
 from store.store import Store
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 TURN_S = 1.0
 PAGE = 500
 LONGEST_DELAY_S = 30.0
+LOOK_AGAIN_S = 30.0  # for processes that are no more
 STEADY_S = 60.0  # a process that lived so long did not die of what it started with
 UNFINISHED: tuple[JobState, ...] = ("queued", "validating", "running", "stopping", "cancelling")
 WAITING = "waiting_for_workers"
@@ -55,8 +57,12 @@ class Runner:
     def run(self, stop: Event) -> None:
         """Take a turn a second until ``stop``; then end the processes in order and give their jobs back."""
         self._quietly(self._release_the_dead)
+        looked_s = time.monotonic()
         while not stop.is_set():
             self._quietly(self.turn)
+            if time.monotonic() - looked_s >= LOOK_AGAIN_S:
+                self._quietly(self._release_the_dead)
+                looked_s = time.monotonic()
             stop.wait(TURN_S)
         self._end()
 
@@ -89,11 +95,15 @@ class Runner:
             self._trouble = str(error)
 
     def _release_the_dead(self) -> None:
-        """What runners and workers of this machine held that are no more need not wait for its lease to end."""
+        """What processes of this machine held that are no more need not wait for its lease to end.
+
+        Among them are those that ran a job in a terminal; elsewhere such a job ends with its lease.
+        """
         for holder in filter(is_dead, self._store.job_holders()):
             count = self._store.release_holder(holder)
-            logger.info("%d jobs of process %s, which is no more, go on here", count, holder.split(":")[-2])
+            logger.info("%d jobs of a process that is no more (%s) are given back", count, place_of(holder))
         release_the_dead(self._store)
+        self._store.release_expired()
 
     def _reap(self) -> None:
         """Give back the jobs whose processes ended; one that finished is left as it is."""

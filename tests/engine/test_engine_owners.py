@@ -9,7 +9,7 @@ import sys
 
 import psutil
 
-from search.engine.leases import is_dead, name_owner
+from store.holders import is_dead, name_owner
 
 HOST = socket.gethostname()
 

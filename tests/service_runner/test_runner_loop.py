@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from socket import gethostname
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -67,6 +68,36 @@ def test_jobs_of_a_dead_runner_are_free_at_once(store: Store) -> None:
     runner(store, None).run(stop)
     job = store.job(job_id)
     assert (job.state, job.reason, job.holder) == ("queued", "runner_died", None)
+
+
+def test_a_run_in_a_terminal_that_is_killed_is_ended_while_the_service_runs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.runner.loop.LOOK_AGAIN_S", 0.0)
+    program = (
+        "import sys, time; from store.records import NewJob; from store.store import Store\n"
+        "with Store.open(sys.argv[1]) as store:\n"
+        "    print(store.add_job(NewJob(name='a', spec={}, origin='local'))[0].id, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, f"sqlite:///{tmp_path / 'store.db'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as local:
+        assert local.stdout is not None
+        job_id = local.stdout.readline().strip()
+        stop = Event()
+        running = Thread(target=runner(store, None).run, args=(stop,))
+        running.start()
+        time.sleep(2.5)
+        lived = store.job(job_id).state
+        local.kill()
+        local.wait()
+        deadline = time.monotonic() + 60.0
+        while store.job(job_id).state == "running" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        stop.set()
+        running.join()
+    assert lived == "running"
+    job = store.job(job_id)
+    assert (job.state, job.message) == ("failed", "its process ended without a word")
 
 
 def test_jobs_of_another_machine_are_left_alone(store: Store) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from socket import gethostname
 
 import pytest
 from made_jobs import added, asked, candidate, claimed, in_state, running
+from sqlalchemy import update
 
 from spaces.errors import ConflictError, InputError, UnknownError
+from store.clock import now_s
 from store.records import Artifact, Idempotency, JobState
 from store.store import Store
+from store.tables import JOB
 
 CLOCKS_AGREE = timedelta(minutes=5)  # the server of a test runs beside it
 KEY = Idempotency(key="k1", principal="ann", body_hash="h1")
@@ -34,8 +41,10 @@ def test_a_job_returns_as_it_was_added(store: Store) -> None:
 
 def test_a_local_job_runs_at_once_and_is_nobodys_to_claim(store: Store) -> None:
     job = added(store, origin="local", workers=2)
-    assert (job.state, job.attempt, job.granted, job.lease_until) == ("running", 1, 2, None)
+    assert (job.state, job.attempt, job.granted) == ("running", 1, 2)
     assert job.started_at is not None
+    assert job.lease_until is not None
+    assert 23 * 3600 < (job.lease_until - job.started_at).total_seconds() < 25 * 3600
     assert store.claim_job("runner", 60.0) is None
     done = store.move_job(job.id, 1, "succeeded", message="beats uniform", report={"size": 3})
     assert (done.state, done.message, done.report, done.holder) == ("succeeded", "beats uniform", {"size": 3}, None)
@@ -50,6 +59,18 @@ def test_a_local_job_whose_process_is_gone_has_failed(store: Store) -> None:
     assert store.release_holder(holder) == 1
     left = store.job(job.id)
     assert (left.state, left.reason, left.message) == ("failed", "runner_died", "its process ended without a word")
+
+
+def test_a_local_job_of_which_nothing_was_heard_for_a_day_has_failed(store: Store) -> None:
+    job, other = added(store, origin="local"), added(store, origin="local")
+    assert store.renew_jobs([other.id], str(other.holder), 60.0) == {other.id}
+    assert store.release_expired() == 0
+    with store._writing() as connection:
+        connection.execute(update(JOB).where(JOB.c.id == job.id).values(lease_until=now_s() - 1.0))
+    assert store.release_expired() == 1
+    left = store.job(job.id)
+    assert (left.state, left.reason, left.message) == ("failed", "lease_expired", "its process ended without a word")
+    assert store.job(other.id).state == "running"
 
 
 def test_the_hash_of_a_spec_is_that_of_its_sorted_form(store: Store) -> None:
@@ -190,8 +211,16 @@ def test_a_job_at_work_is_not_extended(store: Store, state: JobState) -> None:
 
 def test_a_local_job_is_neither_steered_nor_extended_from_elsewhere(store: Store) -> None:
     job = added(store, origin="local")
-    with pytest.raises(ConflictError, match=f"cannot stop job {job.id}: it runs in a terminal; press Ctrl-C there"):
-        store.wish_job(job.id, "stop")
+    place = rf"\(on {re.escape(gethostname())}, as process {os.getpid()}\)"
+    asks: dict[str, Callable[[], object]] = {
+        "stop": lambda: store.wish_job(job.id, "stop"),
+        "cancel": lambda: store.wish_job(job.id, "cancel"),
+        "extend": lambda: store.extend_job(job.id, {}),
+        "delete": lambda: store.delete_job(job.id),
+    }
+    for verb, ask in asks.items():
+        with pytest.raises(ConflictError, match=f"cannot {verb} job {job.id}: it runs .*press Ctrl-C there {place}"):
+            ask()
     store.move_job(job.id, 1, "cancelled", reason="interrupted")
     with pytest.raises(ConflictError, match=f"cannot extend job {job.id}: it ran in a terminal; clone it"):
         store.extend_job(job.id, {})

@@ -230,6 +230,11 @@ def test_jobs_of_different_kinds_say_so(client: httpx2.Client, store: Store) -> 
     assert "differ in calibration" in client.post("/jobs:compare", json={"ids": [one, text]}).json()["message"]
     written = filled(store, OTHERS[:20], objective="kl")  # as it is without
     assert client.post("/jobs:compare", json={"ids": [one, written]}).json()["is_comparable"]
+    defaults = {"split": "train", "field": "text", "sequence_length": 512}
+    spelled = filled(store, OTHERS[:20], calibration=SPEC["calibration"] | defaults, evaluation={"dtype": "float32"})
+    assert client.post("/jobs:compare", json={"ids": [one, spelled]}).json()["message"] == ""
+    narrow = filled(store, OTHERS[:20], evaluation={"dtype": "bfloat16"})
+    assert "differ in evaluation" in client.post("/jobs:compare", json={"ids": [one, narrow]}).json()["message"]
     assert client.post("/jobs:compare", json={"ids": [one, "nobody"]}).status_code == 404
     assert client.post("/jobs:compare", json={"ids": []}).status_code == 422
     assert client.post("/jobs:compare", json={"ids": [one] * 17}).status_code == 422

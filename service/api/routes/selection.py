@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import ValidationError
 
 from search.front import Reference
 from service.api.access import reader
@@ -29,6 +30,7 @@ from service.api.parameters import JobId
 from service.api.problems import documented
 from service.api.settings import ApiSettings
 from service.api.size import size_bytes
+from service.api.slow_imports import ONE_AT_A_TIME
 from service.api.state import SettingsOf, StoreOf
 from service.spaces_view import SENSITIVITY_FILE
 from spaces.errors import ConflictError, InputError, UnknownError
@@ -228,7 +230,25 @@ def _compared(job: JobRecord, front: Front, reference: Reference | None) -> Comp
 def _differences(jobs: Sequence[JobRecord]) -> str:
     """One sentence where losses of the jobs are not of one kind."""
     specs: list[dict[str, Any]] = [{**job.spec, "objective": objective_of(job)} for job in jobs]
-    differing = [key for key in COMPARED_KEYS if any(spec.get(key) != specs[0].get(key) for spec in specs)]
+    if _differing(specs):  # perhaps in nothing but what one leaves to the defaults
+        specs = [_settled(spec) for spec in specs]
+    differing = _differing(specs)
     if not differing:
         return ""
     return f"these jobs differ in {', '.join(differing)}, so their losses are not of one kind"
+
+
+def _differing(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [key for key in COMPARED_KEYS if any(spec.get(key) != specs[0].get(key) for spec in specs)]
+
+
+def _settled(spec: dict[str, Any]) -> dict[str, Any]:
+    """A job's spec with every default written out; one that another release took in stays as it is."""
+    with ONE_AT_A_TIME:
+        from search.spec import JobSpec
+    try:
+        read = JobSpec.model_validate(spec)
+    except ValidationError:
+        return spec
+    calibration = {**read.calibration.model_dump(), "sequence_length": read.sequence_length}
+    return {**read.model_dump(), "calibration": calibration}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -37,7 +38,7 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:  # a port that is no number
-        raise InputError(f"a store must be a path or a URL, got {text!r}; write sqlite:///layerpress.db") from error
+        raise InputError(f"a store must be a path or a URL, got {_shown(text)!r}; write sqlite:///layerpress.db") from error
     if url.drivername not in DRIVERS:
         raise InputError(
             f"a store must be SQLite or PostgreSQL, got {url.drivername!r}; "
@@ -45,6 +46,11 @@ def parse_url(text: str) -> URL:
         )
     url = url.set(drivername=DRIVERS[url.drivername])
     return url if url.drivername == POSTGRESQL_DRIVER else _with_file(url, url.database or "")
+
+
+def _shown(text: str) -> str:
+    """An address that cannot be read, without what may be its password."""
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", text)
 
 
 def _with_file(url: URL, path: str) -> URL:

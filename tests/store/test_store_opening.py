@@ -218,3 +218,10 @@ def test_versions_of_sqlite_with_the_wal_reset_bug(version: tuple[int, ...], exp
 
 def test_a_password_is_not_shown() -> None:
     assert "secret" not in parse_url("postgresql://me:secret@host/runs").render_as_string()
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3:cr@et", "s3/cret"])
+def test_nor_is_that_of_an_address_that_cannot_be_read(password: str) -> None:
+    with pytest.raises(InputError, match=r"got 'postgresql://ann:\*\*\*@host:port/jobs'") as caught:
+        parse_url(f"postgresql://ann:{password}@host:port/jobs")
+    assert "cret" not in str(caught.value)

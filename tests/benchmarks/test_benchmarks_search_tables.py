@@ -1,8 +1,7 @@
-"""Who takes part, in which order, and what the tables and goals make of records."""
+"""What the tables and goals of the race make of records."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from race_records import BITS, DROPS, EVOPRESS, FAST, GREEDY, NOISE, STANDING, record
 
 from benchmarks.document import DOCUMENT, markers
 from benchmarks.search.__main__ import EXIT_INPUT, PICTURES, SECTION, main
@@ -17,9 +17,6 @@ from benchmarks.search.curves import Reach
 from benchmarks.search.front import BUDGETS, FrontRecord, load_front, save_front, show_front
 from benchmarks.search.goals import Goal, goals, judge
 from benchmarks.search.methods import (
-    EVOPRESS_BITS,
-    EVOPRESS_DROPS,
-    METHODS,
     PUBLISHED,
     START,
     TRUST_GLOBAL,
@@ -27,56 +24,11 @@ from benchmarks.search.methods import (
     Method,
 )
 from benchmarks.search.plots import draw, show_tokens
-from benchmarks.search.queue import SEEDS, Trial, queue
-from benchmarks.search.race import Track
-from benchmarks.search.records import Plain, Point, Record, Records
+from benchmarks.search.queue import Trial
+from benchmarks.search.records import Records
 from benchmarks.search.report import write_report
-from benchmarks.search.scaling import generation_tokens
-from benchmarks.search.standing import Standing
-from benchmarks.search.tables import show_ablations, show_scope, show_seeds
+from benchmarks.search.tables import show_ablations, show_scope
 from benchmarks.search.tasks import TASKS, Task
-from search.settings import make_strategy
-from search.strategies.evolution import PRESETS
-from spaces.errors import JobError
-
-BITS, DROPS = (next(task for task in TASKS if task.kind == kind) for kind in ("bits", "drops"))
-EVOPRESS, FAST, GREEDY = (
-    Method(name=PUBLISHED, bits={"name": "evolution"}, scope="same space", rank=0, is_published=True),
-    Method(name=TRUST_GLOBAL, bits={"name": "random"}, rank=0),
-    Method(name="greedy", bits={"name": "allocate"}, has_seed=False),
-)
-NOISE = np.linspace(-0.001, 0.001, 8)  # of the sequences: its mean is 0
-
-
-def record(*points: tuple[int, float], end: int, is_cut: bool = False) -> Record:
-    """(tokens read, mean KL); half of what is read is computed."""
-    return Record(
-        weights="abc",
-        points=tuple(
-            Point(read=read, computed=read // 2, levels=(1, 2), loss=kl, kl=kl * (1 + NOISE)) for read, kl in points
-        ),
-        read=end,
-        computed=end // 2,
-        num_answers=len(points),
-        is_cut=is_cut,
-        date="2026-01-02",
-    )
-
-
-# EvoPress ends at 0.10 and 0.12 after 1,000 and 1,200 tokens: the target is 0.11, at 1,100 tokens
-STANDING = Standing(
-    task=BITS,
-    plain=[Plain(weights="abc", name="uniform", kl=0.2 * (1 + NOISE), holds=True)],
-    runs={
-        EVOPRESS: {0: record((100, 0.3), (900, 0.10), end=1000), 1: record((100, 0.3), (900, 0.12), end=1200)},
-        FAST: {
-            0: record((10, 0.15), (50, 0.105), (1100, 0.08), (1200, 0.01), end=2000),
-            1: record((20, 0.11), (60, 0.10), end=60),
-        },
-        GREEDY: {0: record((0, 0.2), end=0)},
-    },
-)
-
 
 FEWER = "22.0 x fewer read, 44.0 x computed (2 of 2 seeds); "
 
@@ -197,131 +149,9 @@ def test_every_task_has_the_goals_of_the_issue() -> None:
     assert not [each for each in wanted if each[:2] == ("reference-3.5-bits", "times fewer tokens")]
 
 
-def test_names_tell_tasks_and_methods_apart() -> None:
-    assert len({task.name for task in TASKS}) == len(TASKS)
-    folder = Records(Path("records"))
-    paths = {folder.path(Trial(task=BITS, method=method, seed=0)) for method in METHODS}
-    assert len(paths) == len(METHODS)
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-@pytest.mark.parametrize("is_small", [False, True])
-def test_everyone_who_takes_part_is_a_strategy_that_a_job_may_ask_for(method: Method, is_small: bool) -> None:
-    made = [
-        make_strategy(settings)
-        for kind in ("bits", "drops")
-        if (settings := method.strategy(kind, is_small=is_small)) is not None  # type: ignore[arg-type]
-    ]
-    assert made
-
-
-@pytest.mark.parametrize("task", [BITS, DROPS], ids=["bits", "drops"])
-def test_everyone_fits_the_tasks_that_it_is_queued_for(task: Task, tmp_path: Path) -> None:
-    track = Track(task, tmp_path, is_small=True)
-    trials = queue([task], METHODS, [3])
-    assert len(trials) >= 6
-    for trial in trials:
-        assert track.planned(trial).problem.seed == 3
-    unlimited = {trial.method.name for trial in trials if track.limit(trial) is None}
-    assert PUBLISHED in unlimited
-    assert TRUST_SAME not in unlimited
-
-
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_every_task_is_a_job(task: Task, tmp_path: Path) -> None:
-    spec = task.spec(tmp_path)
-    assert spec.budget == task.budget
-    assert spec.sequence_length == spec.validation_length == 128
-    assert spec.validation.source != spec.calibration.source
-
-
-def test_a_generation_reads_what_the_notes_say() -> None:
-    published = PRESETS["evopress-quantization"]
-    assert generation_tokens(published["offspring"], published["stages"]) == 1_179_648
-    assert generation_tokens(EVOPRESS_BITS["offspring"], EVOPRESS_BITS["stages"]) == 28_672
-    assert generation_tokens(EVOPRESS_DROPS["offspring"], EVOPRESS_DROPS["stages"]) == 10_240
-
-
-def test_a_seed_of_what_matters_comes_first() -> None:
-    other = Task(name="other", title="", kind="bits", model=BITS.model, budget={})
-    trials = queue([BITS, other], [GREEDY, EVOPRESS], (1, 0))
-    assert [(trial.task.name, trial.method.name, trial.seed) for trial in trials] == [
-        (BITS.name, PUBLISHED, 0),
-        ("other", PUBLISHED, 0),
-        (BITS.name, "greedy", 0),
-        (BITS.name, PUBLISHED, 1),
-        ("other", "greedy", 0),
-        ("other", PUBLISHED, 1),
-    ]
-
-
-def test_what_does_not_fit_a_task_is_not_queued() -> None:
-    assert queue([DROPS], [EVOPRESS, GREEDY], SEEDS) == []
-
-
-@pytest.mark.parametrize(
-    ("seeds", "shown"), [((0, 1, 2, 3, 4), "0 to 4"), ((2, 0), "0, 2"), ((3,), "3"), ((0, 1, 3), "0, 1, 3")]
-)
-def test_seeds_are_shown_in_short(seeds: tuple[int, ...], shown: str) -> None:
-    assert show_seeds(seeds, FAST) == shown
-    assert show_seeds(seeds, GREEDY) == "all"
-
-
-@pytest.fixture
-def records(tmp_path: Path) -> Records:
-    """With the plain choices of the task, on the weights that all records here are of."""
-    made = Records(tmp_path / "records")
-    made.save_plain(BITS, STANDING.plain)
-    return made
-
-
-def test_a_record_comes_back_as_it_was(records: Records) -> None:
-    trial = Trial(task=BITS, method=FAST, seed=3)
-    assert records.load(trial) is None
-    kl = np.random.default_rng(0).uniform(0, 1, 16)
-    points = (
-        Point(read=5, computed=4, levels=(0, 3, 1), loss=2 / 3, kl=None),
-        Point(read=9, computed=6, levels=(1, 1, 1), loss=1 / 3, kl=kl),
-    )
-    kept = Record(weights="abc", points=points, read=11, computed=8, num_answers=7, is_cut=True, date="2026-01-02")
-    records.save(trial, kept)
-    found = records.load(trial)
-    assert found is not None
-    assert [(each.read, each.computed, each.levels) for each in found.points] == [(5, 4, (0, 3, 1)), (9, 6, (1, 1, 1))]
-    assert [each.loss for each in found.points] == pytest.approx([2 / 3, 1 / 3], rel=5e-6)
-    with pytest.raises(JobError, match="no KL of each sequence at 5 tokens; measure it again"):
-        found.kl_of(0)
-    assert found.kl == pytest.approx(kl, rel=5e-6)
-    assert (found.read, found.computed, found.num_answers, found.is_cut, found.date) == (11, 8, 7, True, "2026-01-02")
-
-
-def test_a_record_of_other_settings_counts_as_missing(records: Records) -> None:
-    trial = Trial(task=BITS, method=FAST, seed=0)
-    records.save(trial, record((10, 0.1), end=10))
-    changed = Trial(task=BITS, method=Method(name=TRUST_GLOBAL, bits={"name": "random", "samples": 5}), seed=0)
-    assert records.load(changed) is None
-    assert records.outdated([changed, trial]) == [changed]
-    assert Records(records.folder, is_small=True).load(trial) is None
-
-
-def test_records_of_a_model_that_was_trained_again_count_as_missing(records: Records) -> None:
-    trial = Trial(task=BITS, method=FAST, seed=0)
-    records.save(trial, record((10, 0.1), end=10))
-    assert records.load(trial) is not None
-    records.save_plain(BITS, [replace(each, weights="def") for each in STANDING.plain])
-    assert records.load(trial) is None
-    assert records.outdated([trial]) == [trial]
-
-
-def test_a_damaged_record_is_named(records: Records) -> None:
-    trial = Trial(task=BITS, method=FAST, seed=0)
-    records.save(trial, record((10, 0.1), end=10))
-    records.path(trial).write_text("{", "utf-8")
-    with pytest.raises(JobError, match=r"seed-0\.json is no record"):
-        records.load(trial)
-
-
-def test_a_report_says_what_was_run_and_draws_it(records: Records, tmp_path: Path) -> None:
+def test_a_report_says_what_was_run_and_draws_it(tmp_path: Path) -> None:
+    records = Records(tmp_path / "records")
+    records.save_plain(BITS, STANDING.plain)
     for method, runs in STANDING.runs.items():
         for seed, each in runs.items():
             records.save(Trial(task=BITS, method=method, seed=seed), each)
@@ -400,11 +230,3 @@ def test_an_unknown_name_ends_before_any_work(
     assert main(["run", option, "nobody"]) == EXIT_INPUT
     assert "'nobody'" in capsys.readouterr().err
     assert not list((tmp_path / "home").iterdir())
-
-
-def test_records_are_plain_json(tmp_path: Path) -> None:
-    records, trial = Records(tmp_path), Trial(task=BITS, method=FAST, seed=0)
-    records.save(trial, record((10, 0.1), end=10))
-    raw = json.loads(records.path(trial).read_text("utf-8"))
-    assert raw["settings"]["strategy"] == {"name": "random"}
-    assert raw["points"][0]["read"] == 10

@@ -38,7 +38,9 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:  # a port that is no number
-        raise InputError(f"a store must be a path or a URL, got {_shown(text)!r}; write sqlite:///layerpress.db") from error
+        raise InputError(
+            f"a store must be a path or a URL, got {_shown(text)!r}; write sqlite:///layerpress.db"
+        ) from error
     if url.drivername not in DRIVERS:
         raise InputError(
             f"a store must be SQLite or PostgreSQL, got {url.drivername!r}; "

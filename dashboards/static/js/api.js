@@ -4,6 +4,8 @@
 const BASE = new URL("../../api/v1/", import.meta.url);
 const TOKEN_KEY = "layerpress-token";
 const TIMEOUT_MS = 60_000;
+const SLOW_MS = 150_000; // the service itself gives up on these after 120 s, and says so
+const SLOW = /:solve$|:export$|\/sensitivity$|\/exports(\/|$)|\/recipe/;
 
 /** @typedef {Record<string, string | number | boolean | null | undefined | (string | number)[]>} Parameters */
 /** @typedef {{params?: Parameters, key?: string, signal?: AbortSignal}} SendOptions */
@@ -174,7 +176,7 @@ async function request(method, path, options) {
 }
 
 /** @param {string} method @param {string} path @param {RequestOptions} options @returns {Promise<Response>} */
-async function reach(method, path, { params, headers = {}, body, signal, timeoutMs = TIMEOUT_MS }) {
+async function reach(method, path, { params, headers = {}, body, signal, timeoutMs = SLOW.test(path) ? SLOW_MS : TIMEOUT_MS }) {
   /** @type {Record<string, string>} */
   const sent = body === undefined ? {} : { "Content-Type": "application/json" };
   const limits = [signal, timeoutMs === null ? undefined : AbortSignal.timeout(timeoutMs)].filter(
@@ -191,8 +193,17 @@ async function reach(method, path, { params, headers = {}, body, signal, timeout
     return answer;
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw unreachable();
+    throw isTimeout(error) ? unanswered(timeoutMs ?? 0) : unreachable();
   }
+}
+
+/** @param {unknown} error */
+const isTimeout = (error) => error instanceof DOMException && error.name === "TimeoutError";
+
+/** It may be at work on something else: nothing is said about the service as a whole. @param {number} timeoutMs */
+function unanswered(timeoutMs) {
+  const detail = `the service gave no answer within ${timeoutMs / 1000} s; it may be busy`;
+  return new Problem({ status: 0, code: "no_answer", detail });
 }
 
 /**

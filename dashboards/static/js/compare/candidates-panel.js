@@ -77,8 +77,18 @@ export function columnsOf(chosen, base, lines, kinds) {
   const columns = chosen.map((each, index) => {
     const { jobId } = each.pick;
     const line = lines.find((line) => line.id === jobId);
-    return { ...each, letter: letter(index), title: line?.title ?? jobId, kind: kinds[jobId] ?? null };
+    return {
+      ...each, candidate: onFront(each, line?.front), letter: letter(index), title: line?.title ?? jobId,
+      kind: kinds[jobId] ?? null,
+    };
   });
   const first = columns.findIndex((each) => each.pick.key === base);
   return first > 0 ? [columns[first], ...columns.filter((_, index) => index !== first)] : columns;
+}
+
+/** A candidate may leave the front while its job runs, of which the front knows.
+ *  @type {(chosen: Chosen, front: import("./data.js").ComparedFront | undefined) => Chosen["candidate"]} */
+function onFront({ candidate, pick }, front) {
+  if (!candidate || !front) return candidate;
+  return { ...candidate, is_on_front: front.items.some((each) => each.seq === pick.seq) };
 }

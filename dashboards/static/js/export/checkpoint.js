@@ -12,6 +12,7 @@ import { isUnderWay, phaseWords, statePath } from "./formats.js";
 /** @typedef {import("./formats.js").ExportState} ExportState */
 
 const LOOK_EVERY_MS = 1000;
+const LOST = "The service began anew, or the job has found more since, and this export was lost; write it again.";
 
 /** @param {{formatName: string, jobId: string, seq: number}} props */
 export function Checkpoint({ formatName, jobId, seq }) {
@@ -67,10 +68,19 @@ function useExport(jobId, seq, formatName) {
   const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
   const [isAsking, setAsking] = useState(false);
   const isWanted = useRef(true);
+  const seen = useRef(state);
+  seen.current = state;
   const path = statePath(jobId, seq, formatName);
   const looked = (/** @type {Promise<ExportState>} */ asked) => asked.then(
     (found) => void (isWanted.current && (setState(found), setProblem(null))),
-    (error) => void (isWanted.current && !isUnknown(error) && setProblem(error)),
+    (error) => {
+      if (!isWanted.current) return;
+      if (!isUnknown(error)) setProblem(error);
+      else if (seen.current && isUnderWay(seen.current)) {
+        setState(null);
+        setProblem(new Problem({ status: 404, code: "lost", detail: LOST }));
+      }
+    },
   );
   useEffect(() => {
     isWanted.current = true;

@@ -13,28 +13,12 @@ import { Term } from "../terms.js";
 import { sizeOf } from "./budget-lines.js";
 import { lossText } from "./front-facts.js";
 import { kneeOf } from "./front-math.js";
+import { STEPS, stepsOf } from "./slider-steps.js";
 
 /** @typedef {import("./axes.js").Axis} Axis */
 /** @typedef {import("./axes.js").Candidate} Candidate */
 /** @typedef {import("./front-picks.js").Picks} Picks */
 /** @typedef {import("./front-picks.js").Limit} Limit */
-
-const STEPS = 400; // of a slider: fine enough for a hand, and a page key moves it by a tenth
-
-/** How a slider's steps and its values meet. @param {number} low @param {number} high @param {boolean} isLog */
-function stepsOf(low, high, isLog) {
-  const [from, to] = isLog ? [Math.log(low), Math.log(high)] : [low, high];
-  const span = to - from || 1;
-  return {
-    step: (/** @type {number} */ value) =>
-      Math.round((((isLog ? Math.log(Math.max(value, low)) : value) - from) / span) * STEPS),
-    value: (/** @type {number} */ step) => {
-      if (step <= 0 || step >= STEPS) return step <= 0 ? low : high; // exactly: the ends are candidates
-      const at = from + (span * step) / STEPS;
-      return isLog ? Number(Math.exp(at).toPrecision(4)) : Math.round(at);
-    },
-  };
-}
 
 /**
  * How much less the found one loses than the plain one.
@@ -89,13 +73,14 @@ function Typed({ label, text, onValue, read }) {
 /**
  * One slider with what it found.
  * @param {{
- *   kind: "size" | "loss", title: string, limit: Limit, extent: [number, number], start: number, loss: Axis,
+ *   kind: "size" | "loss", title: string, limit: Limit, extent: [number, number], least: number, start: number,
+ *   loss: Axis,
  *   format: (value: number) => string, read: (text: string) => number | null, shortcuts: {label: any, value: number}[],
  * }} props
  */
-function Choice({ kind, title, limit, extent, start, loss, format, read, shortcuts }) {
+function Choice({ kind, title, limit, extent, least, start, loss, format, read, shortcuts }) {
   const { path, query } = useRoute();
-  const steps = stepsOf(extent[0], extent[1], kind === "loss" && extent[0] > 0);
+  const steps = stepsOf(extent[0], extent[1], kind, least);
   const value = limit.value ?? start;
   const { found, plain } = limit;
   const link = { ...query, candidate: found?.seq };
@@ -151,13 +136,14 @@ export function Choose({ picks, loss }) {
   const knee = kneeOf(ladder);
   const plain = plainLadder.at(Math.floor(plainLadder.length / 2));
   const [worst, best] = [Number(smallest.loss), Number(largest.loss)];
+  const least = ladder.reduce((low, { loss: each }) => (each !== null && each > 0 ? Math.min(low, each) : low), worst);
   return html`<div class="choose">
     <${Choice} kind="size" title="Best under a size" limit=${picks.size} loss=${loss}
-      extent=${[smallest.size_bytes, largest.size_bytes]} start=${(knee ?? largest).size_bytes}
+      extent=${[smallest.size_bytes, largest.size_bytes]} least=${0} start=${(knee ?? largest).size_bytes}
       format=${formatBytes} read=${sizeOf}
       shortcuts=${knee ? [{ label: html`The <${Term} name="knee" />`, value: knee.size_bytes }] : []} />
     <${Choice} kind="loss" title="Smallest under a loss" limit=${picks.loss} loss=${loss}
-      extent=${[best, worst]} start=${Number((knee ?? largest).loss)} format=${loss.format} read=${lossOf}
+      extent=${[best, worst]} least=${least} start=${Number((knee ?? largest).loss)} format=${loss.format} read=${lossOf}
       shortcuts=${plain ? [{ label: `As good as ${plain.label}`, value: Number(plain.loss) }] : []} />
   </div>`;
 }

@@ -10,6 +10,7 @@ import { STATES, isFinal } from "../states.js";
 
 const PAGE = 50;
 const MOST = 200; // that the service gives at once
+const MOST_READ = 20; // jobs that are read one by one; the rest wait for the next time
 const MOVING = STATES.filter((state) => !isFinal(state));
 
 /** @typedef {import("../model.d.ts").JobView} JobView */
@@ -24,6 +25,38 @@ function everyMs(jobs) {
 /** @param {JobView} a @param {JobView} b */
 function isOlder(a, b) {
   return a.created_at < b.created_at || (a.created_at === b.created_at && a.id < b.id);
+}
+
+/**
+ * New jobs pushed these off the first page: they are the first of the later ones.
+ * @template {{items: JobView[]}} Later
+ * @param {JobView[]} pushed
+ * @param {Later} later
+ */
+function behind(pushed, later) {
+  const ids = new Set(pushed.map((job) => job.id));
+  return { ...later, items: pushed.concat(later.items.filter((job) => !ids.has(job.id))) };
+}
+
+/**
+ * Jobs one by one; null for those that are gone, or in no state that is asked for any more.
+ * @param {JobView[]} jobs
+ * @param {string[]} states
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, JobView | null>>}
+ */
+async function readAnew(jobs, states, signal) {
+  const found = await Promise.allSettled(
+    jobs.slice(0, MOST_READ).map((job) => get(`jobs/${job.id}`, {}, { signal })),
+  );
+  /** @type {Map<string, JobView | null>} */
+  const read = new Map();
+  found.forEach((each, index) => {
+    const isWanted = each.status === "fulfilled" && (states.length === 0 || states.includes(each.value.state));
+    if (each.status === "fulfilled" || each.reason.status === 404)
+      read.set(jobs[index].id, isWanted ? each.value : null);
+  });
+  return read;
 }
 
 /** @param {import("../api.js").Parameters} params as the service's list takes them */
@@ -50,11 +83,32 @@ export function useJobList(params) {
     2 * everyMs(shown.current),
   );
 
+  const read = (/** @type {Map<string, JobView | null>} */ fresh) =>
+    setOlder((before) => ({
+      ...before,
+      items: before.items.flatMap((job) => (fresh.has(job.id) ? (fresh.get(job.id) ?? []) : job)),
+    }));
   useEffect(() => {
-    const fresh = new Map(/** @type {JobPage | null} */ (second.value)?.items.map((job) => [job.id, job]) ?? []);
-    if (fresh.size > 0)
-      setOlder((before) => ({ ...before, items: before.items.map((job) => fresh.get(job.id) ?? job) }));
+    const answer = /** @type {JobPage | null} */ (second.value);
+    if (answer === null) return undefined;
+    const fresh = new Map(answer.items.map((job) => [job.id, job]));
+    if (fresh.size > 0) read(fresh);
+    const left = later.filter((job) => MOVING.includes(job.state) && !fresh.has(job.id)); // these have come to rest
+    if (answer.next_cursor !== null || left.length === 0) return undefined;
+    const stop = new AbortController();
+    void readAnew(left, asked, stop.signal).then((found) => stop.signal.aborted || read(found));
+    return () => stop.abort();
   }, [second.value]);
+
+  const firstPage = useRef({ key: "", items: /** @type {JobView[]} */ ([]) });
+  useEffect(() => {
+    if (page === null) return;
+    const before = firstPage.current.key === key ? firstPage.current.items : [];
+    firstPage.current = { key, items: page.items };
+    const [last, here] = [page.items.at(-1), new Set(page.items.map((job) => job.id))];
+    const pushed = before.filter((job) => last !== undefined && !here.has(job.id) && isOlder(job, last));
+    if (pushed.length > 0) setOlder((now) => (now.key === key && now.items.length > 0 ? behind(pushed, now) : now));
+  }, [page, key]);
 
   const jobs = useMemo(() => {
     if (page === null) return [];

@@ -79,6 +79,7 @@ async function catchUp(id, known, wanted, setState) {
       known.current.isComplete ||= page.next_cursor === null;
       gather.add(items);
       failures = 0;
+      setState((/** @type {any} */ before) => (before.problem === null ? before : { ...before, problem: null }));
       if (page.next_cursor === null) seen = aim;
     } catch (error) {
       const problem = /** @type {Problem} */ (error);

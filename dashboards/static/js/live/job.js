@@ -33,6 +33,7 @@ export function useJob(id) {
   const isLive = useIsLive();
   const logins = useLogins();
   const last = useRef(0);
+  const isBehind = useRef(false); // whether it was about to be read when updates were paused
   const reader = useReader(id, setJob, setProblem);
 
   useEffect(() => {
@@ -52,6 +53,8 @@ export function useJob(id) {
       setJob((before) => (before === null ? before : fresh.reduce(applied, before)));
       reader.soon(fresh.some((event) => event.kind === "state") ? SOON_MS : LATER_MS);
     });
+    if (isBehind.current) reader.soon(0);
+    isBehind.current = false;
     const stop = follow(id, last.current, {
       onEvents: (fresh) => {
         last.current = Math.max(last.current, ...fresh.map((event) => event.seq));
@@ -59,12 +62,13 @@ export function useJob(id) {
       },
       onState: (state) => {
         setStream(state);
-        if (state === "ended") reader.soon(0);
+        if (state === "ended" || state === "refused") reader.soon(0); // it says why, and asks for a token where it must
       },
     });
     return () => {
       stop();
       gather.flush();
+      isBehind.current = reader.rest();
     };
   }, [id, isKnown, isLive, turn, logins]);
 
@@ -91,15 +95,18 @@ function useReader(id, onJob, onProblem) {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     let dueAt = Infinity;
+    let isReading = false;
     const now = () => {
       stop();
       clearTimeout(timer);
       dueAt = Infinity;
+      isReading = true;
       let failures = 0;
       stop = repeat(async (signal) => {
         try {
           const job = await get(`jobs/${id}`, {}, { signal });
           if (signal.aborted) return null;
+          isReading = false;
           onProblem(null);
           onJob(job);
           return null;
@@ -107,7 +114,8 @@ function useReader(id, onJob, onProblem) {
           if (signal.aborted) return null;
           onProblem(/** @type {Problem} */ (error));
           failures += 1;
-          return /** @type {Problem} */ (error).isPassing ? backOffMs(failures) : null;
+          isReading = /** @type {Problem} */ (error).isPassing;
+          return isReading ? backOffMs(failures) : null;
         }
       });
       return stop;
@@ -118,7 +126,16 @@ function useReader(id, onJob, onProblem) {
       dueAt = Date.now() + waitMs;
       timer = setTimeout(now, waitMs);
     };
-    return { now, soon, end: () => (stop(), clearTimeout(timer)) };
+    /** Let be what is due or under way; whether there was anything. */
+    const rest = () => {
+      const wasDue = isReading || dueAt !== Infinity;
+      stop();
+      clearTimeout(timer);
+      dueAt = Infinity;
+      isReading = false;
+      return wasDue;
+    };
+    return { now, soon, rest, end: () => (stop(), clearTimeout(timer)) };
   }, [id]);
   useEffect(() => reader.end, [reader]);
   return reader;

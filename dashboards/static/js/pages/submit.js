@@ -149,6 +149,10 @@ function useText({ schema, models }) {
     if (query.from && schema && from !== `job ${query.from}`) startFromJob(query.from);
   }, [query.from, schema]);
   useEffect(() => {
+    const name = `a new job on ${query.model}`;
+    if (query.model && from !== name) begin(writeYaml({ model: query.model }), name);
+  }, [query.model]);
+  useEffect(() => {
     if (query.example && from !== `the example ${query.example}`) startFromExample(query.example);
   }, [query.example]);
   const restore = () => {

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import torch
+from transformers import PreTrainedConfig
 
 from exporters import packed
 from exporters.format import FormatInfo
 from exporters.packed_checkpoint import write_packed
 from exporters.plan import Plan
 from exporters.source import Source
+from spaces.carriers import MLX
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.shorter_config import has_kinds, shifted_kinds
@@ -33,7 +35,8 @@ class Mlx:
             "2, 3, 4, 5, 6 and 8 bits in groups of 32, 64 or 128; no channels.",
             "Scales and biases have 16 bits: float16, or bfloat16 in a bfloat16 model, which moves each weight by up "
             "to 1/256 of its group's range. Scales beyond float16 are refused where the model is not bfloat16.",
-            "mlx-lm must know the architecture (its Qwen3 has no biases); GPT-2's Conv1D layers stay dense.",
+            "mlx-lm must know the architecture (its Qwen3 has no biases); GPT-2's Conv1D layers stay dense, and so do "
+            "GPT-NeoX and GPT-J, whose layers it calls by names of its own.",
             "Blocks of a model whose blocks differ in kind (sliding and full attention) cannot be removed.",
         ),
         kind="checkpoint",
@@ -61,9 +64,9 @@ class Mlx:
     def write(self, source: Source, folder: Path) -> None:
         dtype = torch.bfloat16 if source.dtype == torch.bfloat16 else torch.float16
         config = quantization(_plan(source.anatomy, source.configuration), source.tied)
-        both = {"quantization": config, "quantization_config": config}
+        words = older_words(source.config) | {"quantization": config, "quantization_config": config}
         write_packed(
-            _own(source), folder, lambda weight, layer: packed.mlx(weight, dtype, layer), both, {"format": "mlx"}
+            _own(source), folder, lambda weight, layer: packed.mlx(weight, dtype, layer), words, {"format": "mlx"}
         )
 
 
@@ -88,7 +91,29 @@ def mlx_refusals(plan: Plan) -> list[str]:
         "MLX holds groups of 32, 64 and 128 alone",
         "choose a group, or export compressed-tensors",
     )
-    return widths + groups + plan.refuse_transposed(NAME)
+    config = plan.anatomy.config
+    models = MLX.model_faults(config) if config is not None and plan.quantized else []
+    return models + widths + groups + plan.refuse_transposed(NAME)
+
+
+def older_words(config: PreTrainedConfig) -> dict[str, Any]:
+    """What a config says of rotary embeddings in ``rope_parameters``, in the keys of before transformers 5.
+
+    mlx-lm 0.32 reads those alone for most architectures, and takes its own defaults where they are not there.
+    """
+    found: Mapping[str, Any] = getattr(config, "rope_parameters", None) or {}
+    local = found.get("sliding_attention")  # Gemma's, whose blocks are of two kinds
+    rope = found.get("full_attention", found)
+    words = {"rope_local_base_freq": local["rope_theta"]} if local else {}
+    theta, share = rope.get("rope_theta"), rope.get("partial_rotary_factor")
+    if theta is not None:
+        words |= {"rope_theta": theta} | ({"rotary_emb_base": theta} if config.model_type == "gpt_neox" else {})
+    if share is not None:
+        words |= {"partial_rotary_factor": share} | ({"rotary_pct": share} if config.model_type == "gpt_neox" else {})
+    if rope.get("rope_type", "default") != "default":
+        own = {name: value for name, value in rope.items() if name not in ("rope_theta", "partial_rotary_factor")}
+        words["rope_scaling"] = own | {"type": rope["rope_type"]}
+    return words
 
 
 def quantization(plan: Plan, tied: Mapping[str, str]) -> dict[str, Any]:

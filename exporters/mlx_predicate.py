@@ -39,6 +39,8 @@ class MlxPredicate:
         limits=(
             "The tool quantizes anew, by rounding to nearest with asymmetric groups.",
             "2, 3, 4, 5, 6 and 8 bits in groups of 32, 64 or 128.",
+            "mlx-lm reads rope_theta and rope_scaling alone for most models: where transformers 5 wrote config.json, "
+            "which has rope_parameters, export mlx instead.",
             "Dropped parts have no word in it: export the dropped model as dense first.",
         ),
         kind="recipe",

@@ -28,6 +28,13 @@ def _none(_config: PreTrainedConfig) -> list[str]:
     return []
 
 
+def _mlx_faults(config: PreTrainedConfig) -> list[str]:
+    """mlx-lm looks up a layer's bits under its own name for it, and takes the usual ones where there are none."""
+    if config.model_type not in ("gpt_neox", "gptj"):
+        return []
+    return [f"mlx-lm has names of its own for the layers of {config.model_type}, under which it would find no bits"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
     """One export format, as a space sees it; ``keep`` is stored by all, and drops are no matter of weights."""
@@ -120,6 +127,7 @@ MLX = Carrier(
     outside="all",
     zero_points="bias",
     removes="alike",
+    model_faults=_mlx_faults,
 )
 # ggml's types are options of their own; codes of these widths are Q4_0, Q5_0 and Q8_0 without loss
 GGUF = Carrier(

@@ -133,6 +133,7 @@ TARGETS: Mapping[str, Target] = {
                 "2, 3, 4, 5, 6 and 8 bits in groups of 32, 64 or 128; no channels.",
                 "A bias is stored for every group, as wide as its scale: symmetric options take the space of "
                 "asymmetric ones.",
+                "Not GPT-NeoX and GPT-J, whose layers mlx-lm calls by names of its own.",
                 "No block is dropped where some slide a window and others see everything.",
             ),
         ),

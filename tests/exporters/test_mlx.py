@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 import twins
 from safetensors import safe_open
+from tiny_models import HIDDEN, TINY
 from torch import Tensor
 
 from exporters.export import export
@@ -82,6 +84,63 @@ def test_mlx_lm_answers_as_the_searched_candidate(
     ours, theirs = logits(dense_twin(source), ids), mlx_logits(folder, ids)
     assert float((ours - theirs).abs().max()) < 0.05 * float(ours.std())
     assert float((ours.argmax(-1) == theirs.argmax(-1)).float().mean()) >= 0.95
+
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+
+
+@pytest.mark.filterwarnings("ignore:::(mlx|mlx_lm|transformers|torch|torchao)")
+@pytest.mark.parametrize(
+    ("architecture", "rope"),
+    [
+        ("llama", {"rope_type": "default", "rope_theta": 20.0}),
+        ("llama", {"rope_theta": 20.0} | LLAMA3),
+        ("mistral", {"rope_type": "default", "rope_theta": 20.0}),
+        ("qwen3", {"rope_type": "linear", "factor": 4.0, "rope_theta": 20.0}),
+        ("phi3", {"rope_type": "default", "rope_theta": 20.0, "partial_rotary_factor": 0.5}),
+        ("gpt_neox", {"rope_type": "default", "rope_theta": 20.0, "partial_rotary_factor": 0.5}),
+        (
+            "gemma3",
+            {
+                "sliding_attention": {"rope_type": "default", "rope_theta": 20.0},
+                "full_attention": {"rope_type": "default", "rope_theta": 90.0},
+            },
+        ),
+    ],
+)
+def test_positions_turn_as_they_do_in_the_model(
+    logits: twins.Logits, dense_twin: twins.DenseTwin, tmp_path: Path, architecture: str, rope: dict[str, object]
+) -> None:
+    """The trap: mlx-lm reads the keys of before transformers 5, which a model saved today has no more."""
+    tiny = TINY[architecture]
+    settings = dict(tiny.settings) | {"rope_parameters": rope}
+    settings.pop("attention_bias", None)  # mlx-lm's Qwen3 has no biases
+    settings |= {"intermediate_size": 4 * HIDDEN} if architecture == "gpt_neox" else {}  # the one that mlx-lm knows
+    model = replace(tiny, settings=settings).model(6)
+    for block in model.get_submodule(tiny.blocks).children():
+        for name, parameter in block.named_parameters():  # so large that attention sees positions
+            if any(word in name for word in ("q_proj", "k_proj", "qkv", "query_key_value")):
+                parameter.mul_(8)
+    model.save_pretrained(tmp_path / "model")  # type: ignore[operator]
+    assert "rope_theta" not in json.loads((tmp_path / "model" / "config.json").read_text())
+    source = twins.source_of(tmp_path, tmp_path / "model", {})
+    folder = written(source, tmp_path / "export")
+    ids = some_ids()
+    ours = logits(dense_twin(source), ids)
+    assert float((ours - mlx_logits(folder, ids)).abs().max()) < 0.01 * float(ours.std())
+    config = json.loads((folder / "config.json").read_text())
+    for key in ("rope_theta", "rope_scaling", "partial_rotary_factor", "rope_local_base_freq", "rotary_pct"):
+        config.pop(key, None)
+    config |= {"rotary_emb_base": 10_000.0, "rotary_pct": 0.25} if architecture == "gpt_neox" else {}
+    if architecture != "qwen3":  # which reads the new ones
+        (folder / "config.json").write_text(json.dumps(config))
+        assert float((ours - mlx_logits(folder, ids)).abs().max()) > 0.2 * float(ours.std())  # positions matter here
 
 
 @pytest.mark.filterwarnings("ignore:::(mlx|mlx_lm|transformers|torch|torchao)")

@@ -117,6 +117,8 @@ def _splitting(content: Mapping[str, Any]) -> str | None:
     kinds = [step.get("type") for step in steps]
     if bpe.get("type") != "BPE" or bpe.get("byte_fallback") or kinds[-1] != "ByteLevel":
         return None
+    if (content.get("normalizer") or {}).get("type") not in (None, "NFC"):  # Qwen2's; most text is in that form
+        return None
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):
         return "gpt-2"
     return SPLITS.get(steps[0].get("pattern", {}).get("Regex", "")) if kinds == ["Split", "ByteLevel"] else None

@@ -77,8 +77,10 @@ def _figures(provenance: Provenance) -> Iterator[str]:
         return
     yield "## What was measured"
     head = "| | size | bits per weight | KL to the dense model | perplexity |\n| --- | ---: | ---: | ---: | ---: |"
-    yield "\n".join([head, *(_line(row) for row in rows)])
-    is_unseen = rows[0].get("kl_validation") is not None
+    measured = provenance.candidate.keys() & {"kl_validation", "perplexity_validation"}
+    is_unseen = any(provenance.candidate[key] is not None for key in measured)
+    text = "validation" if is_unseen else "calibration"  # one for all: losses on two texts do not compare
+    yield "\n".join([head, *(_line(row, text) for row in rows)])
     yield (
         "KL in nats per token with its standard error, on "
         + ("text that the search never saw" if is_unseen else "the search's own text")
@@ -86,10 +88,12 @@ def _figures(provenance: Provenance) -> Iterator[str]:
     )
 
 
-def _line(row: Row) -> str:
-    text = "validation" if row.get("kl_validation") is not None else "calibration"
+def _line(row: Row, text: str) -> str:
     loss, error, perplexity = (row.get(key) for key in (f"kl_{text}", f"kl_{text}_se", f"perplexity_{text}"))
-    shown = "broken" if loss is None else f"{loss:.5f}" + ("" if error is None else f" ± {error:.5f}")
+    if loss is None:
+        shown = "broken" if f"kl_{text}" in row and perplexity is None else "not measured"
+    else:
+        shown = f"{loss:.5f}" + ("" if error is None else f" ± {error:.5f}")
     return (
         f"| {row.get('name', '')} | {row['size_bytes'] / 1e6:,.1f} MB | {row['bits_per_weight']:.3f} | {shown} | "
         f"{'' if perplexity is None else f'{perplexity:.2f}'} |"

@@ -18,8 +18,10 @@ def check_free(out: Path) -> None:
     """Refuse a folder with something in it: an export never mixes with what is there.
 
     Raises:
-        InputError: it is a file, or not empty.
+        InputError: it is a file, or not empty, or the root of a volume, which no folder can take the place of.
     """
+    if out.is_dir() and out.resolve().is_mount():
+        raise InputError(f"--out must be a new or empty folder, got the volume {str(out)!r}; name a new folder in it")
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists() or out.is_symlink():
@@ -36,7 +38,7 @@ def draft_of(out: Path) -> Iterator[Path]:
         InputError: something is at ``out`` by then.
         JobError: the disk is full, or the folder cannot be written.
     """
-    out = out.absolute()
+    out = out.resolve()  # where a link leads, for it cannot be replaced by a folder
     draft = out.with_name(f".{out.name}.{socket.gethostname()}.{os.getpid()}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -56,17 +56,23 @@ def _read_drops(lines: list[str], blocks: str) -> Configuration:
     return Configuration.of(options)
 
 
-def write_evopress(configuration: Configuration) -> str:
-    """The text that EvoPress loads; the reading of a drop file needs attention and MLP of every block.
+def write_evopress(configuration: Configuration, num_blocks: int = 0) -> str:
+    """The text that EvoPress loads: of drops a line for each of ``num_blocks`` blocks, and as many as are named.
+
+    A block that the configuration does not name, as one that a search left out, drops nothing.
 
     Raises:
-        InputError: options that the format has no word for: unquantized layers, several group sizes or solvers, or
-            drops together with bit-widths.
+        InputError: options that the format has no word for: unquantized layers, ggml's types, several group sizes or
+            solvers, or drops together with bit-widths.
     """
     options = dict(configuration.options)
     if any(option in (KEEP, DROP) for option in options.values()):
-        return _write_drops(options)
+        return _write_drops(options, num_blocks)
     quantized = {name: option for name, option in options.items() if isinstance(option, Quantize)}
+    for name in options.keys() - quantized.keys():
+        raise InputError(
+            f"EvoPress' format holds bit-widths of kind quantize, got {name}: {options[name].slug}; export gguf"
+        )
     kinds = {(option.group_size, option.symmetric, option.solver) for option in quantized.values()}
     if len(kinds) > 1:
         slugs = sorted({option.slug for option in quantized.values()})
@@ -77,7 +83,7 @@ def write_evopress(configuration: Configuration) -> str:
     return "".join(f"{name}: {option.bits_per_code}\n" for name, option in quantized.items())
 
 
-def _write_drops(options: Mapping[str, Option]) -> str:
+def _write_drops(options: Mapping[str, Option], num_blocks: int) -> str:
     parts: dict[int, set[str]] = {}
     for name, option in options.items():
         steps = name.split(".")
@@ -90,7 +96,8 @@ def _write_drops(options: Mapping[str, Option]) -> str:
             )
         parts.setdefault(block, set()).update({kind} if option == DROP else set())
     words = {frozenset(dropped): word for word, dropped in DROPPED.items()}
-    return "".join(f"{words[frozenset(parts[block])]}\n" for block in sorted(parts))
+    numbers = range(max(num_blocks, max(parts) + 1))
+    return "".join(f"{words[frozenset(parts.get(block, ()))]}\n" for block in numbers)
 
 
 class EvoPress:
@@ -111,7 +118,7 @@ class EvoPress:
 
     def refusals(self, anatomy: Anatomy, configuration: Configuration) -> list[str]:
         try:
-            write_evopress(configuration)
+            write_evopress(configuration, len(anatomy.blocks))
         except InputError as error:
             return [str(error)]
         return []
@@ -120,4 +127,6 @@ class EvoPress:
         return 0
 
     def write(self, source: Source, folder: Path) -> None:
-        (folder / self.info.file_name).write_text(write_evopress(source.configuration), encoding="utf-8")
+        (folder / self.info.file_name).write_text(
+            write_evopress(source.configuration, len(source.anatomy.blocks)), encoding="utf-8"
+        )

@@ -16,6 +16,7 @@ from exporters.formats import exporter
 from exporters.source import Source
 from exporters.sums import SUMS_FILE, write_sums
 from spaces.errors import InputError
+from spaces.quantities import show_size
 
 COMPANIONS = ("*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*")  # of a model: its tokenizer, its license
 OWN_FILES = ("config.json", "compression.json", "README.md", SUMS_FILE)
@@ -73,6 +74,22 @@ def check_writable(chosen: Exporter, source: Source) -> None:
     if reasons:
         more = f" (and {len(reasons) - REASONS_SHOWN} more of the kind)" if len(reasons) > REASONS_SHOWN else ""
         raise InputError(f"format {chosen.info.name}: {'; '.join(reasons[:REASONS_SHOWN])}{more}")
+
+
+def check_size(chosen: Exporter, source: Source, max_bytes: int | None) -> None:
+    """Refuse a checkpoint that this format makes larger than was asked for.
+
+    Raises:
+        InputError: names both sizes; a candidate's own is that of packed tensors, or of its job's target.
+    """
+    if max_bytes is None or chosen.info.kind != "checkpoint":
+        return
+    size = chosen.size_bytes(source.anatomy, source.configuration)
+    if size > max_bytes:
+        raise InputError(
+            f"--max-size is {show_size(max_bytes)}, and {chosen.info.name} takes {show_size(size)} for the candidate "
+            f"that is within it by its packed size; ask for a smaller --max-size, or for another format"
+        )
 
 
 def _write(source: Source, chosen: Exporter, draft: Path, out: Path) -> Exported:

@@ -14,7 +14,7 @@ from compressors.ggml import gguf_package
 from evaluators.gguf_vocabulary import vocabulary_fault
 from exporters.format import FormatInfo
 from exporters.gguf_blocks import block_bytes, float_bytes, zero_bytes
-from exporters.gguf_names import refuse_strangers
+from exporters.gguf_names import refuse_strangers, refuse_wide
 from exporters.gguf_plan import Planned, architecture, plan, size_bytes
 from exporters.gguf_settings import NARROWEST, WITHOUT_PARTS, add_settings, idle_parts, part_of, rope_factors
 from exporters.gguf_tokenizer import add_tokenizer
@@ -61,7 +61,7 @@ class Gguf:
     )
 
     def refusals(self, anatomy: Anatomy, configuration: Configuration) -> list[str]:
-        reasons = refuse_strangers(anatomy, ARCHITECTURES) or _model_faults(anatomy)
+        reasons = refuse_wide(anatomy) or refuse_strangers(anatomy, ARCHITECTURES) or _model_faults(anatomy)
         for name, option in configuration.options:
             layer = anatomy.find(name)
             if isinstance(option, Ggml) and layer is not None and not option.divides(layer.columns):

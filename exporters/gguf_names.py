@@ -49,6 +49,16 @@ def refuse_strangers(anatomy: Anatomy, architectures: Iterable[str]) -> list[str
     ]
 
 
+def refuse_wide(anatomy: Anatomy) -> list[str]:
+    """The sentence about a checkpoint of float64, or none."""
+    if anatomy.dense_bits <= 32:
+        return []
+    return [
+        f"GGUF is written of weights in float32, float16 or bfloat16, got {anatomy.dense_bits} bits; save the model "
+        f"again in one of them"
+    ]
+
+
 def row_order(rows: int, heads: int) -> list[int]:
     """For each row of GGUF's query or key weight, the row of transformers' that it is.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from exporters.format import FormatInfo
-from exporters.gguf_names import gguf_name, refuse_strangers
+from exporters.gguf_blocks import FLOATS
+from exporters.gguf_names import gguf_name, refuse_strangers, refuse_wide
 from exporters.removal import Removal
 from exporters.source import Source
 from spaces.configuration import Configuration
@@ -21,7 +22,6 @@ from spaces.option import DROP, KEEP, Banked, Option
 FILE = "tensor-types.txt"
 BASE = "q8_0"  # its blocks are of 32: from a base of 256, llama-quantize falls back before it reads the file
 NEAREST = {2: "q2_k", 3: "q3_k", 4: "q4_k", 5: "q5_k", 6: "q6_k", 7: "q8_0", 8: "q8_0"}  # by the bits of a code
-DENSE = {16: "bf16", 32: "f32"}
 
 
 class LlamaQuantize:
@@ -50,9 +50,11 @@ class LlamaQuantize:
 
     def refusals(self, anatomy: Anatomy, configuration: Configuration) -> list[str]:
         zeroed = Removal.of(anatomy, configuration).zeroed
-        return refuse_strangers(anatomy, ARCHITECTURES) + [
-            f"{part.name}: llama-quantize cannot drop an {part.part}, got drop; export gguf" for part in zeroed
-        ]
+        return (
+            refuse_wide(anatomy)
+            + refuse_strangers(anatomy, ARCHITECTURES)
+            + [f"{part.name}: llama-quantize cannot drop an {part.part}, got drop; export gguf" for part in zeroed]
+        )
 
     def size_bytes(self, anatomy: Anatomy, configuration: Configuration) -> int:
         return 0
@@ -77,13 +79,16 @@ def _lines(source: Source) -> Iterator[str]:
         renamed = source.removal.renamed(tied.get(layer.name, layer.name))
         if renamed is not None:
             pattern = re.escape(f"{gguf_name(renamed)}.weight")
-            yield f"^{pattern}$={type_for(source.option(layer.name), layer, anatomy.dense_bits)}"
+            yield f"^{pattern}$={type_for(source.option(layer.name), layer, FLOATS[source.dtype])}"
 
 
-def type_for(option: Option, layer: Layer, dense_bits: int) -> str:
-    """The ggml type that an option asks llama-quantize for, or that it falls back to for want of whole blocks."""
+def type_for(option: Option, layer: Layer, dense: str) -> str:
+    """The ggml type that an option asks llama-quantize for, or that it falls back to for want of whole blocks.
+
+    ``dense`` is that of layers that are kept.
+    """
     if option in (KEEP, DROP) or not isinstance(option, Banked):
-        return DENSE[dense_bits]
+        return dense
     chosen = option if isinstance(option, Ggml) else TYPES[NEAREST[option.bits_per_code]]
     if not chosen.divides(layer.columns) and chosen.fallback:
         chosen = TYPES[chosen.fallback]

@@ -17,19 +17,24 @@ Pack = Callable[[QuantizedWeight, str], Mapping[str, Tensor]]  # a weight and it
 
 
 def write_packed(
-    source: Source, folder: Path, pack: Pack, config: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+    source: Source,
+    folder: Path,
+    pack: Pack,
+    config: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+    called: Callable[[str], str] = str,
 ) -> None:
     """Write every tensor of ``source``, those of quantized layers as ``pack`` gives them, and ``config.json``.
 
-    ``config`` is added to the config that the model has after its drops.
+    ``config`` is added to the config that the model has after its drops; ``called`` says what tensors are called.
     """
     with ShardWriter(folder, metadata=metadata) as shards:
         for name, tensor in source.weights():
             layer = source.layer_of(name)
             if layer is None:
-                shards.add(name, tensor)
+                shards.add(called(name), tensor)
                 continue
-            module = name.removesuffix(".weight")
+            module = called(name).removesuffix(".weight")
             for last, packed in pack(source.quantized(layer), layer).items():
                 shards.add(f"{module}.{last}", packed)
     write_json(folder / "config.json", {**source.exported_config(), **config})

@@ -117,6 +117,12 @@ class Source:
         layer = self.tied.get(module, module)
         return None if self.option(layer) in (KEEP, DROP) else layer
 
+    def own_name(self, tensor_name: str) -> str:
+        """The model's own name for a tensor of the export, with the new number of its block."""
+        own = self.removal.renamed(self._places[tensor_name].own)
+        assert own is not None  # it is written, so its block is there
+        return own
+
     def compressed(self, layer: str) -> CompressedWeight:
         """The bank's entry of a layer that `layer_of` names, of whatever kind."""
         option = self.option(layer)

@@ -59,7 +59,9 @@ class TorchAo:
     def write(self, source: Source, folder: Path) -> None:
         plan = Plan.of(source.anatomy, source.configuration)
         config = {"quantization_config": quantization_config(plan)}
-        write_packed(source, folder, lambda weight, _: tensors(weight), config, _metadata(source, plan))
+        # under the model's own names: a loader that renames tensors does not rename what the header says of them
+        metadata = _metadata(source, plan)
+        write_packed(source, folder, lambda weight, _: tensors(weight), config, metadata, source.own_name)
 
 
 def tensors(weight: QuantizedWeight) -> dict[str, Tensor]:
@@ -113,9 +115,11 @@ def _typed(kind: str, data: object, version: int | None = None) -> dict[str, Any
 
 def _metadata(source: Source, plan: Plan) -> dict[str, str]:
     """The header by which torchao puts its tensors together again, tensor by tensor."""
-    planned = {f"{each.name}.weight": each for each in plan.quantized}
+    planned = {each.layer.name: each for each in plan.quantized}
     dtype = str(source.dtype).removeprefix("torch.")
-    described = {name: _described(planned.get(name), dtype) for name in source.names()}
+    described = {
+        source.own_name(name): _described(planned.get(source.layer_of(name) or ""), dtype) for name in source.names()
+    }
     return {"tensor_names": _compact(list(described))} | {name: _compact(each) for name, each in described.items()}
 
 

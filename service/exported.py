@@ -11,7 +11,7 @@ from typing import Any
 from compressors.bank import Bank
 from evaluators.checkpoint import locate
 from exporters.draft_folder import check_free
-from exporters.export import Exported, check_writable, export
+from exporters.export import Exported, check_size, check_writable, export
 from exporters.format import Exporter
 from exporters.formats import MODELLESS, export_text, exporter
 from exporters.provenance import Provenance
@@ -34,18 +34,28 @@ OnTensor = Callable[[int, int], None]
 
 
 def export_found(
-    found: Found, row: Row, format_: str, out: Path, home: Path, watch: Watch, on_tensor: OnTensor = lambda *_: None
+    found: Found,
+    row: Row,
+    format_: str,
+    out: Path,
+    home: Path,
+    watch: Watch,
+    on_tensor: OnTensor = lambda *_: None,
+    *,
+    max_bytes: int | None = None,
 ) -> Exported:
     """Write one of the candidates into a new folder ``out``; entries that the bank lacks are built again.
 
     Raises:
-        InputError: the format cannot say it, ``out`` is in use, or the model or a text has changed since the search.
+        InputError: the format cannot say it, or not in ``max_bytes``, ``out`` is in use, or the model or a text has
+            changed since the search.
         JobError: building or writing failed; nothing is left at ``out``.
     """
     chosen, configuration = exporter(format_), found.read(row)
     check_free(out)
     source = _source(found, row, chosen, configuration)
     check_writable(chosen, source)
+    check_size(chosen, source, max_bytes)
     if chosen.info.kind == "checkpoint":
         bank = _bank(found, configuration, home, watch)
         source = replace(source, entry=bank.read, on_tensor=on_tensor)

@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 
 from service.pictures.replacement import replace_file
-from spaces.errors import JobError
+from spaces.errors import InputError, JobError
+
+
+def check_new(out: Path | None) -> None:
+    """Refuse a file that is there: an export replaces nothing.
+
+    Raises:
+        InputError: it is.
+    """
+    if out is not None and (out.exists() or out.is_symlink()):
+        raise InputError(f"--out must be a new file, got {str(out)!r}; name another, or remove it first")
 
 
 def write_text(text: str, out: Path | None) -> None:

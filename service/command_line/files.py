@@ -53,14 +53,23 @@ def export(
     format_: Annotated[str | None, typer.Option("--format", metavar="F", help="What to write; see --list.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="A new folder. Default, for recipes alone: print to stdout."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="A new folder; of a configuration file, a new file. Default, for recipes alone: print to stdout.",
+        ),
     ] = None,
     pick: Annotated[
         str | None,
         typer.Option("--pick", metavar="ID", help="A candidate's number or configuration id. Default: the answer."),
     ] = None,
     max_size: Annotated[
-        str | None, typer.Option("--max-size", metavar="SIZE", help="The least KL at most this large: 4GiB, 900MB.")
+        str | None,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="The least KL at most this large (4GiB, 900MB); a format that needs more is refused.",
+        ),
     ] = None,
     max_kl: Annotated[
         float | None, typer.Option("--max-kl", help="The smallest whose KL on the calibration text is at most this.")

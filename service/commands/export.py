@@ -23,10 +23,10 @@ from service.commands.remote.answers import say, show_table, table
 from service.exported import OnTensor, export_found, recipe_text
 from service.found import Found, found_in_folder, found_in_store
 from service.home import home_folder, store_url
-from service.text_files import write_text
+from service.text_files import check_new, write_text
 from service.watching import watching
 from spaces.configuration import Configuration
-from spaces.errors import UnknownError
+from spaces.errors import InputError, UnknownError
 from spaces.quantities import show_size
 from spaces.tables import check_name
 from store.store import Store
@@ -69,7 +69,7 @@ def export_command(
     check_name(format_, EXPORTERS, "export format")
     path = Path(source)
     if path.is_file():
-        _export_file(path, format_, out)
+        _export_file(path, format_, out, wanted, as_json=as_json)
         return
     silence_libraries()
     if not path.is_dir() and os.environ.get(URL_VARIABLE):
@@ -84,7 +84,7 @@ def export_command(
         sys.stdout.write(recipe_text(found, row, format_))
         return
     with watching(quiet=quiet) as watch, _bar(quiet=quiet) as on_tensor:
-        exported = export_found(found, row, format_, out, home, watch, on_tensor)
+        exported = export_found(found, row, format_, out, home, watch, on_tensor, max_bytes=wanted.max_size_bytes)
     show_exported(exported, as_json=as_json)
 
 
@@ -109,8 +109,18 @@ def _found_here(job_id: str, wanted: Wanted, address: str) -> Found:
     )
 
 
-def _export_file(path: Path, format_: str, out: Path | None) -> None:
+def _export_file(path: Path, format_: str, out: Path | None, wanted: Wanted, *, as_json: bool) -> None:
     """A configuration alone, of which no model is known; ``out`` is a file."""
+    if wanted != Wanted() or as_json:
+        option = (
+            "--output json"
+            if wanted == Wanted()
+            else "--pick"
+            if wanted.pick is not None
+            else "--max-size and --max-kl"
+        )
+        raise InputError(f"{path} is one configuration, of which nothing was measured; leave {option} out")
+    check_new(out)
     write_text(export_text(Configuration.parse(read_text(path)), format_), out)
 
 

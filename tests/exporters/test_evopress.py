@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from exporters.evopress import read_evopress, write_evopress
 from spaces.configuration import Configuration
 from spaces.errors import InputError
+from spaces.ggml import TYPES
 from spaces.option import DROP, KEEP, Option, Quantize
 
 WORDS = ("none", "attn", "mlp", "attn+mlp")
@@ -54,6 +55,21 @@ def test_drops_survive_a_round_trip(words: list[str]) -> None:
 def test_a_bad_file_is_refused_by_line(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_evopress(text, gptq)
+
+
+def test_a_block_that_the_search_left_out_has_a_line_of_its_own() -> None:
+    dropped = Configuration.of({"model.layers.2.self_attn": DROP, "model.layers.5.mlp": DROP})
+    text = "none\nnone\nattn\nnone\nnone\nmlp\n"
+    assert write_evopress(dropped) == text
+    assert write_evopress(dropped, num_blocks=8) == text + "none\nnone\n"
+    read = read_evopress(text, gptq)
+    assert [name for name in read.names if read[name] == DROP] == ["model.layers.2.self_attn", "model.layers.5.mlp"]
+
+
+def test_ggml_types_are_no_bit_widths() -> None:
+    for options in ({"a": TYPES["q4_k"]}, {"a": TYPES["q4_k"], "b": gptq("b", 3)}):
+        with pytest.raises(InputError, match="holds bit-widths of kind quantize, got a: ggml-q4_k; export gguf"):
+            write_evopress(Configuration.of(options))
 
 
 def test_what_the_format_cannot_say_is_refused() -> None:

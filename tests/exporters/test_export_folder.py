@@ -18,7 +18,7 @@ from huggingface_hub import ModelCard
 from twins import Made
 
 from evaluators.checkpoint import load_tokenizer
-from exporters.export import Exported, export
+from exporters.export import Exported, check_size, export
 from exporters.formats import EXPORTERS, exporter, formats
 from exporters.provenance import Provenance
 from exporters.source import Source
@@ -102,9 +102,62 @@ def test_the_card_reads_as_the_hub_reads_it(made: Made, tmp_path: Path) -> None:
     assert values == {"kl_divergence": 0.0152, "perplexity": 54.03}
     assert yaml.safe_load(text.split("---")[1])["base_model_relation"] == "quantized"
     assert "| evolution | 5.8 MB | 4.438 | 0.01520 ± 0.00040 | 54.03 |" in text
-    assert "| uniform gptq-int3-g128-asym | 5.8 MB | 4.438 | 0.01410 | " in text
+    assert "| uniform gptq-int3-g128-asym | 5.8 MB | 4.438 | not measured | 54.03 |" in text  # on that text
+    assert "on text that the search never saw" in text
     assert "| `rtn-int4-g32-sym` | 6 |" in text
     assert "Better than uniform." in text
+
+
+def test_a_card_compares_losses_of_one_text_and_calls_broken_only_what_is(made: Made, tmp_path: Path) -> None:
+    searched = {**ROW, "name": "a point of the front", "kl_validation": None, "perplexity_validation": None}
+    perplexity = {key: value for key, value in ROW.items() if not key.startswith("kl")} | {
+        "name": "of perplexity",
+        "perplexity_calibration": 50.0,
+    }
+    broken = {**ROW, "name": "uniform int2", "kl_calibration": None, "perplexity_calibration": None}
+    source = made("llama", {"*.mlp.*": "rtn-int4-g32-sym"})
+    baselines = ({**ROW, "name": "uniform int3", "kl_calibration": 0.02}, broken, perplexity)
+    source = replace(source, provenance=replace(PROVENANCE, candidate=searched, baselines=baselines))
+    export(source, "dense", tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "| a point of the front | 5.8 MB | 4.438 | 0.01410 | |" in text.replace("|  |", "| |")
+    assert "| uniform int3 | 5.8 MB | 4.438 | 0.02000 |" in text
+    assert "| uniform int2 | 5.8 MB | 4.438 | broken |" in text
+    assert "| of perplexity | 5.8 MB | 4.438 | not measured | 50.00 |" in text
+    assert "on the search's own text" in text
+
+
+def test_a_size_that_was_asked_for_is_that_of_the_format(made: Made) -> None:
+    source = made("reference", {"*": "rtn-int2-g128-sym"})
+    packed, dense = exporter("compressed-tensors"), exporter("dense")
+    size = packed.size_bytes(source.anatomy, source.configuration)
+    check_size(packed, source, size)
+    check_size(dense, source, None)
+    check_size(exporter("configuration"), source, 1)
+    with pytest.raises(InputError, match=r"--max-size is .* MB, and compressed-tensors takes"):
+        check_size(packed, source, size - 1)
+    with pytest.raises(InputError, match=r"and dense takes .* MB for the candidate .* ask for a smaller --max-size"):
+        check_size(dense, source, size)
+
+
+def test_a_link_to_an_empty_folder_leads_there(made: Made, tmp_path: Path) -> None:
+    source = made("llama", {"*": "rtn-int4-g32-sym"})
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "far" / "away")
+    export(source, "dense", tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "far" / "away" / WHOLE).is_file()
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["away"]
+
+
+def test_a_volume_is_refused_before_anything_is_written(made: Made, tmp_path: Path) -> None:
+    mount = Path("/dev/shm")
+    if not mount.is_mount():
+        pytest.skip("needs a volume")
+    if any(mount.iterdir()):
+        mount = next((path for path in map(Path, ("/sys/fs/cgroup", "/proc")) if path.is_mount()), mount)
+    with pytest.raises(InputError, match=rf"got the volume '{mount}'; name a new folder in it"):
+        export(made("llama", {"*": "rtn-int4-g32-sym"}), "dense", mount)
 
 
 def test_drops_say_what_they_save_and_what_not(made: Made, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_llama_3_and_qwen_2_cut_text_in_ways_that_llama_cpp_knows_by_name(
     [
         ({"pre_tokenizer": {"type": "Metaspace"}}, r"tokenizer of .* \(BPE, cut by Metaspace\) is not one"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, "is not one that is written to GGUF"),
+        ({"normalizer": {"type": "Lowercase"}}, "is not one that is written to GGUF"),
         ({"model": {"type": "Unigram", "vocab": [["<unk>", 0.0]]}}, r"\(Unigram, cut by ByteLevel\) is not one"),
         ({"added_tokens": [{"id": 5000, "content": "<x>", "special": True}]}, "'<x>' .* has number 5000, .* 4096 rows"),
     ],

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import twins
 from gguf_models import types, write
 
+from exporters.gguf import Gguf
 from exporters.llama_quantize import FILE, LlamaQuantize
 
 
@@ -43,6 +45,19 @@ def test_other_options_ask_for_the_nearest_type_and_fall_back_as_llama_quantize_
     lines = dict(lines_of(made("llama", asked), tmp_path / "recipe"))
     found = [lines[rf"^blk\.1\.{name}\.weight$"] for name in ("attn_q", "ffn_down", "attn_v", "attn_k")]
     assert found == ["q5_0", "q4_0", "q8_0", "f32"]
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [(torch.float16, "f16"), (torch.bfloat16, "bf16"), (torch.float32, "f32")])
+def test_a_kept_layer_keeps_its_type(made: twins.Made, tmp_path: Path, dtype: torch.dtype, kind: str) -> None:
+    lines = dict(lines_of(made("llama", {"*.mlp.*": "rtn-int4-g32-sym"}, dtype=dtype), tmp_path / "recipe"))
+    assert {lines[rf"^blk\.1\.attn_{which}\.weight$"] for which in "qkv"} == {kind}
+
+
+def test_wider_floats_are_refused(made: twins.Made) -> None:
+    source = made("llama", {"*.mlp.*": "rtn-int4-g32-sym"}, dtype=torch.float64)
+    for chosen in (LlamaQuantize(), Gguf()):
+        [reason] = chosen.refusals(source.anatomy, source.configuration)
+        assert reason.startswith("GGUF is written of weights in float32, float16 or bfloat16, got 64 bits")
 
 
 def test_parts_cannot_be_dropped(made: twins.Made) -> None:

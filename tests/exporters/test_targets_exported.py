@@ -143,7 +143,11 @@ REFUSED = {
         ("llama.cpp", "qwen2-sliding", "layer_types must be full_attention alone .* got sliding_attention"),
         ("transformers", "gpt2-scaled", r"transformer\.h\.0 cannot be removed .*scale_attn_by_inverse_layer_idx"),
         ("vllm", "qwen3-moe", r"model\.layers\.0 cannot be removed from this model's checkpoint: .* would differ"),
-        ("mlx", "gpt_neox", "mlx-lm has names of its own for the layers of gpt_neox, under which it would find no bits"),
+        (
+            "mlx",
+            "gpt_neox",
+            "mlx-lm has names of its own for the layers of gpt_neox, under which it would find no bits",
+        ),
         ("mlx", "gemma3-mixed", "mlx-lm counts which blocks of gemma3_text are of full_attention, sliding_attention"),
     ],
 )

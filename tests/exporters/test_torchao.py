@@ -63,6 +63,7 @@ def header(folder: Path) -> tuple[dict[str, tuple[str, list[int]]], dict[str, ob
         ("llama", MIXED | {"*.0.self_attn": "drop"}, torch.float32),
         ("phi3", {"*_proj": "rtn-int4-g32-asym", "*.1.mlp.down_proj": "rtn-int6-g32-sym"}, torch.float32),
         ("opt", {"*_proj": "rtn-int3-g32-sym", "*.fc1": "rtn-int8-channel-asym"}, torch.float32),
+        ("gpt_neox", {"*.mlp.*": "rtn-int4-g32-sym", "lm_head": "rtn-int8-g32-sym"}, torch.float32),
     ],
 )
 def test_the_loaded_model_is_the_searched_candidate(

@@ -10,10 +10,10 @@ from exporters.formats import exporter
 from service.api.export_views import ExportState
 from service.choosing import Wanted, is_number
 from service.client import Client
-from service.commands.remote.answers import say
+from service.commands.remote.answers import note, say
 from service.commands.remote.checkpoint import fetch_checkpoint
 from service.commands.remote.show import answer_of
-from service.text_files import write_text
+from service.text_files import check_new, write_text
 from spaces.errors import InputError, UnknownError
 from spaces.quantities import show_size
 
@@ -27,6 +27,8 @@ def export_job_command(job_id: str, format_: str, out: Path | None, wanted: Want
         JobError: the service could not write it, or it arrived damaged.
     """
     kind = exporter(format_).info.kind
+    if kind == "recipe":
+        check_new(out)
     if kind == "checkpoint" and out is None:
         raise InputError(f"format {format_} is a folder of files; say where it goes with --out DIR")
     with Client() as client:
@@ -34,13 +36,18 @@ def export_job_command(job_id: str, format_: str, out: Path | None, wanted: Want
         if kind == "recipe" or out is None:
             write_text(client.export(job_id, seq, format_), out)
         else:
-            _show(fetch_checkpoint(client, job_id, seq, format_, out), out, as_json=as_json)
+            _show(fetch_checkpoint(client, job_id, seq, format_, out), out, wanted.max_size_bytes, as_json=as_json)
 
 
-def _show(state: ExportState, out: Path, *, as_json: bool) -> None:
+def _show(state: ExportState, out: Path, max_bytes: int | None, *, as_json: bool) -> None:
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    facts = json.loads((out / "compression.json").read_text("utf-8"))
+    if max_bytes is not None and facts["size"]["file_bytes"] > max_bytes:
+        note(
+            f"{state.format} takes {show_size(facts['size']['file_bytes'])}, more than --max-size "
+            f"{show_size(max_bytes)}, within which the candidate is by its packed size"
+        )
     if as_json:
-        facts = json.loads((out / "compression.json").read_text("utf-8"))
         content = {"folder": str(out), "format": state.format, **facts["size"], "files": files}
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
         return

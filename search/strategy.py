@@ -89,6 +89,7 @@ class Estimate:
     start: int
     stop: int
     label: str
+    incumbent: Levels | None = None  # as of ``Ask``
 
 
 T = TypeVar("T")

@@ -70,7 +70,7 @@ class _Walk:
 
     def hear(self, question: Question) -> None:
         """Before the question is answered."""
-        if isinstance(question, Ask) and question.incumbent is not None:
+        if question.incumbent is not None:
             self._names_incumbents = True
             self.add(question.incumbent)
 

@@ -161,6 +161,8 @@ class Run:
 
     def answer(self, question: Question) -> Losses | Samples:
         """By the store or the workers."""
+        if question.incumbent is not None:
+            self.incumbent = question.incumbent
         self.session.show(label=question.label)
         before = self.session.ledger.total
         answer = self.session.sample(question) if isinstance(question, Estimate) else self._losses(question)
@@ -170,8 +172,6 @@ class Run:
         return answer
 
     def _losses(self, ask: Ask) -> Losses:
-        if ask.incumbent is not None:
-            self.incumbent = ask.incumbent
         sequences = self.plan.streams["calibration"].sequences_for(ask.tokens)
         configurations = [self.space.configure(levels) for levels in ask.candidates]
         measurements = self.session.measure(configurations, sequences, "calibration", ask.first)

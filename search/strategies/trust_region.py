@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -17,6 +18,7 @@ from search.region.windows import Windows, differences
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import NO_PREDICTION, SCORES, Score, name_of_score
+from search.scores.shares import in_shares
 from search.selection import distinct
 from search.solvers.allocation import Allocator, check_allocation
 from search.strategy import FINAL_TOKENS, Asking, Problem, Search, check_budget_alone
@@ -34,8 +36,9 @@ class TrustRegion:
     """Learns what single changes cost near a parent, proposes the exact optimum of that, and accepts what wins a race.
 
     It starts where ``score`` x knapsack ends; None takes fisher, or measured-kl where parts may be dropped or
-    gradients underflow. The score's costs are the prior of an additive Gaussian model of the loss (``doubt`` says how
-    far they are believed), which every later measurement corrects. A round
+    gradients underflow. A single budget's is asked for in growing shares, so that there is an answer after an eighth of
+    its tokens. The score's costs are the prior of an additive Gaussian model of the loss (``doubt`` says how far they
+    are believed), which every later measurement corrects. A round
 
     1. *probes* single changes of the parent: those about which answers drawn from the model disagree most;
     2. *proposes* the exact knapsack of the model's costs, at several penalties for what is little known, and of costs
@@ -110,7 +113,12 @@ class TrustRegion:
         return fisher
 
     def search(self, problem: Problem) -> Search:
-        model = yield from self._model(problem)
+        scores = yield from in_shares(
+            partial(self.first_score(problem).score, problem),
+            problem,
+            lambda scores: self._begun(problem, model_of(problem.space, scores, self.doubt)),
+        )
+        model = model_of(problem.space, scores, self.doubt)
         windows = Windows(problem=problem, most=self._left_by_score(problem))
         return (yield from self._improve(model, windows, self.rounds))
 
@@ -119,7 +127,8 @@ class TrustRegion:
 
         The score is that of the budget in the middle. What one budget leaves of its share is for those after it.
         """
-        model = yield from self._model(middle(problems))
+        scores = yield from self.first_score(middle(problems)).score(middle(problems))
+        model = model_of(middle(problems).space, scores, self.doubt)
         windows, rounds = Windows(problem=middle(problems)), -(-self.rounds // len(problems))
         left, answers = self._left_by_score(middle(problems)), list[Levels]()
         for problem in problems:
@@ -131,11 +140,6 @@ class TrustRegion:
     def planned_front_tokens(self, problems: tuple[Problem, ...]) -> int:
         rounds = -(-self.rounds // len(problems)) * len(problems)
         return self._planned(middle(problems), rounds=rounds, starts=len(problems))
-
-    def _model(self, problem: Problem) -> Asking[LocalModel]:
-        """What the score says."""
-        scores = yield from self.first_score(problem).score(problem)
-        return model_of(problem.space, scores, self.doubt)
 
     def _left_by_score(self, problem: Problem) -> int | None:
         """The tokens for everything but the score; None: no limit."""
@@ -154,6 +158,11 @@ class TrustRegion:
                 f"use one of {fitting}"
             )
 
+    def _begun(self, problem: Problem, model: LocalModel, sound: Levels | None = None) -> Levels:
+        """The model's own optimum; ``sound`` is the answer of a tighter budget, if there was one."""
+        found = Allocator(problem, self.groups).solve(model.table(model.mean, sound))
+        return with_hidden(problem.space, found, uniform_near(problem))
+
     def _improve(self, model: LocalModel, windows: Windows, rounds: int, sound: Levels | None = None) -> Search:
         """From the model's optimum, so many rounds on; fewer where they bring nothing or the tokens are spent.
 
@@ -161,7 +170,7 @@ class TrustRegion:
         """
         problem = windows.problem
         allocator = Allocator(problem, self.groups)
-        parent = with_hidden(problem.space, allocator.solve(model.table(model.mean, sound)), uniform_near(problem))
+        parent = self._begun(problem, model, sound)
         radius, idle = min(self.radius, len(problem.space.units)), 0
         yield from self._measure_parent(parent, windows, "where the search starts")
         for number in range(1, rounds + 1):

@@ -146,7 +146,15 @@ class Run:
 
     @property
     def num_tokens(self) -> int:
-        return sum(len(set(ask.candidates)) * ask.tokens for ask in self.asks)
+        """What was read, each sequence of a candidate's once."""
+        known: dict[Levels, int] = {}  # tokens from the beginning of the text
+        total = 0
+        for ask in self.asks:
+            for levels in set(ask.candidates):
+                total += ask.tokens if ask.first else max(0, ask.tokens - known.get(levels, 0))
+                if not ask.first:
+                    known[levels] = max(known.get(levels, 0), ask.tokens)
+        return total
 
 
 def answers(ask: Ask, problem: Problem, loss: SyntheticLoss) -> Losses:

@@ -134,8 +134,14 @@ def run(case: str, seed: int) -> Run:
     return drive(trust_region(**SETTINGS), problem, loss)
 
 
-def starting_point(finished: Run, num_score_asks: int = 1) -> Levels:
-    return finished.asks[num_score_asks].candidates[0]
+def behind_the_score(finished: Run) -> list[Ask]:
+    """The questions that are not the score's, whose shares are all about the same candidates."""
+    probes = finished.asks[0].candidates
+    return [ask for ask in finished.asks if ask.candidates != probes]
+
+
+def starting_point(finished: Run) -> Levels:
+    return behind_the_score(finished)[0].candidates[0]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -193,19 +199,19 @@ def test_a_search_killed_at_any_question_goes_on_as_it_would_have(case: str) -> 
 
 def test_each_question_says_the_answer_so_far_and_asks_the_parent_first() -> None:
     finished = run("quantization", 0)
-    for ask in finished.asks[1:]:
+    for ask in behind_the_score(finished):
         assert ask.incumbent == ask.candidates[0]
     assert finished.asks[-1].incumbent is not None
-    rounds = [ask.label for ask in finished.asks[2:]]
+    rounds = [ask.label for ask in behind_the_score(finished)[1:]]
     assert all(label.startswith("round ") and " of 16, " in label for label in rounds)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_new_parents_are_measured_as_answers_are_and_nothing_is_learned_from_it(case: str) -> None:
     finished, (problem, loss) = run(case, 0), setting(case, 0)
-    parents = [ask for ask in finished.asks[1:] if len(ask.candidates) == 1]
+    parents = [ask for ask in behind_the_score(finished) if len(ask.candidates) == 1]
     assert all((ask.first, ask.tokens) == (0, 16_384) for ask in parents)
-    incumbents = [ask.incumbent for ask in finished.asks[1:]]
+    incumbents = [ask.incumbent for ask in behind_the_score(finished)]
     changes = [after for before, after in pairwise(incumbents) if after != before]
     assert [ask.candidates[0] for ask in parents] == [incumbents[0], *changes]
     assert parents[-1].candidates[0] == finished.answer
@@ -217,7 +223,7 @@ def test_new_parents_are_measured_as_answers_are_and_nothing_is_learned_from_it(
 def test_questions_in_a_row_read_on_around_the_stream() -> None:
     finished, length = run("quantization", 0), 512
     position = 0
-    for ask in [ask for ask in finished.asks[1:] if len(ask.candidates) > 1]:
+    for ask in [ask for ask in behind_the_score(finished) if len(ask.candidates) > 1]:
         assert ask.first == position
         position = (ask.first + -(-ask.tokens // length)) % (STREAM // length)
 
@@ -278,8 +284,22 @@ def test_no_rounds_are_the_score_and_the_knapsack() -> None:
     problem, loss = setting("quantization", 3)
     none = drive(trust_region(rounds=0, measure_parents=False), problem, loss)
     alone = drive(make_strategy({"name": "allocate", "score": SCORE}), problem, loss)
-    assert none.asks == alone.asks
+    assert behind_the_score(none) == []
+    assert none.asks[-1].tokens == alone.asks[-1].tokens
+    assert none.num_tokens == alone.num_tokens
     assert none.answer == alone.answer
+
+
+def test_there_is_an_answer_before_the_score_is_whole() -> None:
+    problem, loss = setting("quantization", 3)
+    finished = run("quantization", 3)
+    score = [ask for ask in finished.asks if ask not in behind_the_score(finished)]
+    assert score[0].incumbent is None
+    assert [ask.tokens for ask in score] == [512, 1024, 2048]  # four sequences have no eighth
+    for before, ask in pairwise(score):
+        start = drive(make_strategy({"name": "allocate", "score": {**SCORE, "tokens": before.tokens}}), problem, loss)
+        assert ask.incumbent == start.answer
+        assert problem.holds(start.answer)
 
 
 def test_without_noise_and_interactions_a_true_score_is_left_alone() -> None:

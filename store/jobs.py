@@ -126,8 +126,7 @@ class Jobs(Database):
         """
         with self._writing() as connection:
             row = lock_row(connection, job_id)
-            if row.origin == "local" and row.state in ACTIVE_STATES:
-                raise _in_a_terminal(verb, row)
+            _check_steered_here(verb, row)
             now = standing(row)
             wished = after_wish(verb, now)
             if wished is None:
@@ -153,8 +152,7 @@ class Jobs(Database):
         changed = _specified(spec)
         with self._writing() as connection:
             row = lock_row(connection, job_id)
-            if row.origin == "local" and row.state in ACTIVE_STATES:
-                raise _in_a_terminal("extend", row)
+            _check_steered_here("extend", row)
             if row.state not in EXTENDABLE_STATES:
                 raise ConflictError(
                     f"cannot extend job {job_id}: it is {row.state}; pause it first, or wait until it ends"
@@ -173,8 +171,7 @@ class Jobs(Database):
         """
         with self._writing() as connection:
             row = lock_row(connection, job_id)
-            if row.origin == "local" and row.state in ACTIVE_STATES:
-                raise _in_a_terminal("delete", row)
+            _check_steered_here("delete", row)
             if row.state not in FINAL_STATES:
                 raise ConflictError(
                     f"cannot delete job {job_id}: it is {row.state}; possible: {', '.join(possible(standing(row)))}"
@@ -182,12 +179,17 @@ class Jobs(Database):
             connection.execute(delete(JOB).where(JOB.c.id == job_id))
 
 
-def _in_a_terminal(verb: str, row: AnyRow) -> ConflictError:
-    """What is said where nobody but the terminal can do that."""
-    return ConflictError(
-        f"cannot {verb} job {row.id}: it runs in a terminal; press Ctrl-C there ({place_of(row.holder)}). If that "
-        f"process was killed, a service on its machine ends the job in half a minute, one elsewhere after a day"
-    )
+def _check_steered_here(verb: str, row: AnyRow) -> None:
+    """Refuse what nobody but the terminal can do that the job runs in.
+
+    Raises:
+        ConflictError: it runs in one, which is named.
+    """
+    if row.origin == "local" and row.state in ACTIVE_STATES:
+        raise ConflictError(
+            f"cannot {verb} job {row.id}: it runs in a terminal; press Ctrl-C there ({place_of(row.holder)}). If that "
+            f"process was killed, a service on its machine ends the job in half a minute, one elsewhere after a day"
+        )
 
 
 def _submitted(job: NewJob) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -21,18 +22,14 @@ Begin = Callable[[], Asking[Scores]]
 def in_shares(begin: Begin, problem: Problem, answer: Callable[[Scores], Levels]) -> Asking[Scores]:
     """What ``begin`` comes to, to the last bit, of the same text and for the same tokens.
 
-    Its first question is put in shares, and each but the first names what the scores so far would ``answer``. A score
-    that asks more than one question is asked in the usual way: what a share of the first would come to is not known.
+    Its first question is put in shares, and each but the first names what the scores so far would ``answer``. Of a
+    score that has more to ask no answer is named: what a share of its first question would come to is not known.
     """
     running = begin()
     try:
-        question: Question = next(running)
-        while True:
-            told = yield from _shared(begin, question, problem, answer)
-            question = running.send(told)
-            while True:  # it has more to ask
-                told = yield question
-                question = running.send(told)
+        told = yield from _shared(begin, next(running), problem, answer)
+        while True:  # it has more to ask
+            told = yield running.send(told)
     except StopIteration as stop:
         scores: Scores = stop.value
         return scores
@@ -43,10 +40,9 @@ def _shared(
 ) -> Asking[Losses | Samples]:
     """The question's answer, put together of its shares."""
     told: Losses | Samples | None = None
-    incumbent: Levels | None = None
     for part in _parts(question, problem):
+        incumbent = None if told is None else _looked(begin, told, answer)
         told = _joined(told, (yield replace(part, incumbent=incumbent)))
-        incumbent = _looked(begin, told, answer)
     assert told is not None
     return told
 
@@ -81,14 +77,10 @@ def _looked(begin: Begin, told: Losses | Samples, answer: Callable[[Scores], Lev
     """What these losses or samples would lead to, if they were all; None where they lead to nothing."""
     running = begin()
     next(running)
-    try:
-        running.send(told)
-    except StopIteration as stop:
+    with suppress(InputError, JobError):  # scores of all the text may leave more open
         try:
+            running.send(told)
+        except StopIteration as stop:
             return answer(stop.value)
-        except (InputError, JobError):  # scores of all the text may leave more open
-            return None
-    except (InputError, JobError):
-        return None
-    running.close()
+        running.close()
     return None

@@ -111,15 +111,15 @@ def _found_here(job_id: str, wanted: Wanted, address: str) -> Found:
 
 def _export_file(path: Path, format_: str, out: Path | None, wanted: Wanted, *, as_json: bool) -> None:
     """A configuration alone, of which no model is known; ``out`` is a file."""
-    if wanted != Wanted() or as_json:
-        option = (
-            "--output json"
-            if wanted == Wanted()
-            else "--pick"
-            if wanted.pick is not None
-            else "--max-size and --max-kl"
-        )
-        raise InputError(f"{path} is one configuration, of which nothing was measured; leave {option} out")
+    asked = {
+        "--pick": wanted.pick,
+        "--max-size": wanted.max_size_bytes,
+        "--max-kl": wanted.max_kl,
+        "--output json": as_json or None,
+    }
+    given = ", ".join(name for name, value in asked.items() if value is not None)
+    if given:
+        raise InputError(f"{path} is one configuration, of which nothing was measured; leave {given} out")
     check_new(out)
     write_text(export_text(Configuration.parse(read_text(path)), format_), out)
 

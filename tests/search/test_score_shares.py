@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from synthetic_search import SyntheticLoss, make_problem, quantize, tiny_space
 
 from evaluators.statistic import Samples
+from search.engine.answers import drive
 from search.scores.errors import WeightError
 from search.scores.fisher import Fisher
 from search.scores.inter_layer import InterLayer
@@ -80,12 +82,8 @@ def test_each_answer_is_that_of_the_score_on_what_was_read(kind: Any) -> None:
         if kind is MeasuredKL:
             assert part.incumbent == cheapest(driven(MeasuredKL(tokens=before * LENGTH).score(PROBLEM))[0])
         else:
-            running = Fisher(tokens=8 * LENGTH).score(PROBLEM)
-            question = next(running)
-            assert isinstance(question, Estimate)
-            with pytest.raises(StopIteration) as stop:
-                running.send(told(Estimate(statistic=question.statistic, start=0, stop=before, label="")))
-            assert part.incumbent == cheapest(stop.value.value)
+            whole = Fisher(tokens=8 * LENGTH).score(PROBLEM)
+            assert part.incumbent == cheapest(drive(whole, lambda asked, stop=before: told(replace(asked, stop=stop))))
 
 
 def test_a_score_without_a_question_is_not_asked() -> None:

@@ -88,7 +88,7 @@ def test_space_as_text_shows_the_feasible_range(tmp_path: Path) -> None:
         (["export", "README.md", "--format", "evopress"], "not JSON"),
         (["export", "README.md", "--format", "evopres"], "did you mean 'evopress'"),
         (["export", "README.md", "--format", "evopress", "--pick", "3"], "nothing was measured; leave --pick out"),
-        (["export", "README.md", "--format", "evopress", "--max-kl", "1"], "leave --max-size and --max-kl out"),
+        (["export", "README.md", "--format", "evopress", "--max-kl", "1"], "nothing was measured; leave --max-kl out"),
         (["export", "README.md", "--format", "evopress", "--output", "json"], "leave --output json out"),
         (
             ["export", "README.md", "--format", "evopress", "--out", "CHANGELOG.md"],

@@ -144,4 +144,4 @@ def test_secrets_are_never_logged(serve: Serve, sqlite_url: str, caplog: pytest.
     api.post("/jobs", json={**EXAMPLE_SPEC, "model": "/nowhere"}, headers=bearer(secret))
     with Store.open(sqlite_url) as store:
         store.add_job(NewJob(name="job", spec={}))
-    assert secret.rpartition("_")[2] not in caplog.text
+    assert secret.split("_", 2)[2] not in caplog.text  # the random part may hold "_" itself

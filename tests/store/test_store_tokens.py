@@ -37,7 +37,7 @@ def test_the_store_does_not_hold_the_secret(store: Store) -> None:
     _, secret = store.add_token("ann", "admin")
     with store._reading() as connection:
         stored = repr(connection.execute(text("SELECT * FROM token")).all())
-    assert secret.rpartition("_")[2] not in stored
+    assert secret.split("_", 2)[2] not in stored  # the random part may hold "_" itself
     assert "ann" in stored
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compressors.answers import Shape, give_forward, hidden_of, shape_of, shaped
+from compressors.answers import Shape, give_forward, shape_of
 from compressors.bank import Bank
 from compressors.compressed import CompressedWeight
 from compressors.weights import weight_of, write_weight
+from evaluators.bypasses import add_nothing, pass_on, place_of_residual
 from evaluators.linear import quicken
 from evaluators.memory import Memory
 from spaces.configuration import Configuration
@@ -20,7 +20,6 @@ from spaces.discovery import Anatomy
 from spaces.errors import InputError
 from spaces.option import DROP, KEEP, Banked, Option
 
-RESIDUAL = "residual"  # the parameter of an attention or MLP that adds to the stream itself
 BANK_BYTES = 2 << 30  # of the bank's entries, packed as they are, that a model in main memory keeps beside it
 BANK_GPU_FRACTION = 0.3  # of what a GPU has free beside the model
 
@@ -138,7 +137,7 @@ class LiveModel:
         if is_block:
             last.forward = pass_on(self.shapes[name])
         else:
-            last.forward = _add_nothing(self.shapes[name], _place_of_residual(last))
+            last.forward = add_nothing(self.shapes[name], place_of_residual(last))
 
 
 def _room_for_the_bank(device: torch.device) -> int:
@@ -174,32 +173,3 @@ def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, Shape]:
         for hook in hooks:
             hook.remove()
     return shapes
-
-
-def pass_on(shape: Shape) -> Callable[..., Any]:
-    """A block's forward that returns the hidden state as it came, in the form that ``LiveModel.shapes`` gives."""
-
-    def forward(*inputs: Any, **named: Any) -> Any:
-        return shaped(_hidden(inputs, named), shape)
-
-    return forward
-
-
-def _place_of_residual(part: nn.Module) -> int | None:
-    """Where an attention or MLP takes the residual stream, to add to it itself (BLOOM, MPT); most leave that to
-    their block."""
-    names = list(inspect.signature(type(part).forward).parameters)
-    return names.index(RESIDUAL) - 1 if RESIDUAL in names else None
-
-
-def _add_nothing(shape: Shape, place: int | None) -> Callable[..., Any]:
-    def forward(*inputs: Any, **named: Any) -> Any:
-        if place is None:
-            return shaped(torch.zeros_like(_hidden(inputs, named)), shape)
-        return shaped(named[RESIDUAL] if RESIDUAL in named else inputs[place], shape)
-
-    return forward
-
-
-def _hidden(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor:
-    return hidden_of(inputs or named["hidden_states"])

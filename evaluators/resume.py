@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from compressors.answers import Shape, give_forward, hidden_of, shaped
-from evaluators.live import LiveModel, pass_on
+from evaluators.bypasses import pass_on
+from evaluators.live import LiveModel
 from spaces.configuration import Configuration
 
 logger = logging.getLogger(__name__)

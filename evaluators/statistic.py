@@ -18,6 +18,7 @@ from spaces.option import Banked, Drop, Keep
 
 Samples = Mapping[str, np.ndarray]  # by name, each (samples, ...): float64 unless the statistic says otherwise
 Entry = tuple[str, Banked]  # a bank entry: layer name and option
+Change = tuple[str, Banked | Drop]  # of a layer, or of a part that is dropped
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -200,7 +200,7 @@ METHODS: tuple[Method, ...] = (
     Method(name=TRUST_GLOBAL, bits={**TRUST_REGION, **GLOBAL}, rank=0),
     _allocate("measured-kl", rank=0, drops=True),
     _allocate("gradient-output", rank=0),
-    _allocate("fisher", rank=0, seed=True),
+    _allocate("fisher", rank=0, drops=True, seed=True),
     _allocate("measured-kl", groups="equal-size", rank=0),
     _allocate("gradient-output", groups="equal-size", rank=0),
     _allocate("fisher", groups="equal-size", rank=0, seed=True),

@@ -1,4 +1,4 @@
-"""The Fisher information along weight changes: gradients at labels that the model itself draws.
+"""The Fisher information along changes of the model: gradients at labels that the model itself draws.
 
 Axes: ``S`` positions of a sequence, ``V`` vocabulary.
 """
@@ -14,18 +14,21 @@ from torch import Tensor
 
 from evaluators.evaluator import Evaluator
 from evaluators.sensitivity.deltas import Deltas
-from evaluators.sensitivity.gradients import WeightedModel, Weights, gradients
-from evaluators.statistic import Entry, Passes, Samples
+from evaluators.sensitivity.gates import gates
+from evaluators.sensitivity.gradients import WeightedModel, gradients
+from evaluators.statistic import Change, Entry, Passes, Samples
 from spaces.configuration import Configuration
 from spaces.errors import JobError
+from spaces.option import Banked, Option
 
 
 @dataclass(frozen=True, kw_only=True)
 class FisherProducts:
-    """<g, dW> for each of ``changes``, at the dense model; a sample is one sequence and one draw of its labels.
+    """<g, d> for each of ``changes``, at the dense model; a sample is one sequence and one draw of its labels.
 
-    g is the gradient of the summed log-probability of a label at every position, each drawn from the model's own
-    distribution there. So E[(sum of <g, dW> over some layers)^2] = D^T F D, where D is the change of all those weights
+    d is what an option changes of a layer's weights, or what dropping a part changes of its answer. g is the gradient,
+    by those weights or by that answer, of the summed log-probability of a label at every position, each drawn from the
+    model's own distribution there. So E[(sum of <g, d> over some changes)^2] = D^T F D, where D is all those changes
     together and F the true Fisher information, summed over the sequence's positions: products of two positions vanish,
     since given what is read a label's score has mean zero. Half of it is KL(dense || changed) to second order.
 
@@ -35,7 +38,7 @@ class FisherProducts:
     name: ClassVar[str] = "fisher-products"
     version: ClassVar[int] = 1
 
-    changes: tuple[Entry, ...]
+    changes: tuple[Change, ...]
     sequences: int
     seed: int
 
@@ -43,39 +46,47 @@ class FisherProducts:
         return self.sequences
 
     def entries(self) -> tuple[Entry, ...]:
-        return self.changes
+        return tuple((layer, option) for layer, option in self.changes if isinstance(option, Banked))
 
     def passes(self, length: int) -> Passes:
         return Passes(forward_tokens=length, backward_tokens=length)
 
     def samples(self, evaluator: Evaluator, start: int, stop: int) -> Samples:
-        evaluator.live.apply(Configuration.of({}))
-        layers = list(dict.fromkeys(layer for layer, _ in self.changes))
-        model, deltas = WeightedModel(evaluator.live.model, layers), Deltas(evaluator.live)
+        live = evaluator.live
+        live.apply(Configuration.of({}))
+        layers = list(dict.fromkeys(layer for layer, _ in self.entries()))
+        parts = [name for name, option in self.changes if not isinstance(option, Banked)]
+        model, deltas = WeightedModel(live.model, layers), Deltas(live)
         products = np.zeros((stop - start, len(self.changes)))
         for row, number in enumerate(range(start, stop)):
             tokens = evaluator.stream.tokens[number : number + 1]
-            slopes = dict(zip(layers, self._slopes(model, tokens, number), strict=True))
-            found = [torch.sum(slopes[entry[0]] * deltas.of(entry), dtype=torch.float64) for entry in self.changes]
+            weights = model.weights()
+            with gates(live, parts) as opened:
+                score = self._score(model.logits(weights, tokens)[0], number)
+            slopes = dict(zip([*layers, *parts], gradients(score, (*weights, *opened)), strict=True))
+            found = [_product(slopes[name], name, option, deltas) for name, option in self.changes]
             products[row] = torch.stack(found).numpy(force=True)
             if not np.isfinite(products[row]).all():
                 raise JobError(
                     f"the dense model's gradient on sequence {number} is NaN or infinite; evaluate in float32, or use "
-                    f"score output-error, which needs no gradient"
+                    f"score measured-kl, which needs no gradient"
                 )
         return {"products": products}
 
-    def _slopes(
+    def _score(
         self,
-        model: WeightedModel,
-        tokens: Tensor,  # (1, S)
+        logits: Tensor,  # (S, V)
         number: int,
-    ) -> Weights:
-        """The gradient g of one sequence."""
-        weights = model.weights()
-        logits = model.logits(weights, tokens)[0]
+    ) -> Tensor:  # scalar
+        """The summed log-probability of the labels that are drawn for one sequence."""
         labels = drawn_labels(logits, np.random.default_rng([self.seed, number]))
-        return gradients(logits.log_softmax(-1).gather(-1, labels).sum(), weights)
+        return logits.log_softmax(-1).gather(-1, labels).sum()
+
+
+def _product(slope: Tensor, name: str, option: Option, deltas: Deltas) -> Tensor:  # float64 scalar
+    """<g, d>, of a weight with its gradient, or of a part's gate, whose derivative is just that."""
+    moved = slope * deltas.of((name, option)) if isinstance(option, Banked) else slope
+    return torch.sum(moved, dtype=torch.float64)
 
 
 def drawn_labels(

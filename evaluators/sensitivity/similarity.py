@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from compressors.answers import hidden_of
+from evaluators.bypasses import given
 from evaluators.evaluator import Evaluator
 from evaluators.live import LiveModel
 from evaluators.statistic import Entry, Passes, Samples
@@ -107,7 +108,7 @@ class _Run:
 
     @property
     def entering(self) -> Tensor:  # (B, S, H)
-        return hidden_of(self.inputs or self.named["hidden_states"])
+        return given(self.inputs, self.named)
 
     def branches(self, names: Mapping[str, str]) -> dict[str, Around]:
         """By name: the stream around the attention and the MLP, whatever norms and scales stand between.
@@ -131,7 +132,7 @@ class _Run:
         read: list[Tensor] = []
 
         def see(_module: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-            read.append(hidden_of(inputs or named["hidden_states"]))
+            read.append(given(inputs, named))
 
         first = self.live.model.get_submodule(self.live.anatomy.modules_of[reader][0])
         hook = first.register_forward_pre_hook(see, with_kwargs=True)

@@ -41,7 +41,7 @@ class CosineSimilarity:
                 layer = problem.space.layers[unit.layers[0]].name
                 raise InputError(
                     f"score cosine-similarity has a number for drops alone, not for {quantized[0].slug}, an option of "
-                    f"{layer}; use score measured-kl, or score fisher where nothing may be dropped"
+                    f"{layer}; use score fisher or measured-kl"
                 )
 
         parts = {part.name: part for part in problem.space.anatomy.parts}

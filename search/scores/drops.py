@@ -25,5 +25,5 @@ def refuse_drops(problem: Problem, score: str) -> None:
     """
     for part in open_drops(problem.space):
         raise InputError(
-            f"score {score} has no number for dropping {part}; use score measured-kl where drop is an option"
+            f"score {score} has no number for dropping {part}; use score fisher or measured-kl where drop is an option"
         )

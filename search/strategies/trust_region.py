@@ -15,6 +15,7 @@ from search.region.local_model import Doubt, LocalModel, check_moves, model_of, 
 from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
 from search.region.race import Belief, Race, Raced, broken, run_race
 from search.region.windows import Windows, differences
+from search.scores.entries import entries_of
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import NO_PREDICTION, SCORES, Score, name_of_score
@@ -35,7 +36,7 @@ LONGEST_LOOK = 4  # times the tokens of a probe or a proposal, once rounds bring
 class TrustRegion:
     """Learns what single changes cost near a parent, proposes the exact optimum of that, and accepts what wins a race.
 
-    It starts where ``score`` x knapsack ends; None takes fisher, or measured-kl where parts may be dropped or
+    It starts where ``score`` x knapsack ends; None takes fisher, or measured-kl where nothing but drops is open or
     gradients underflow. A single budget's is asked for in growing shares, so that there is an answer after an eighth of
     its tokens. The score's costs are the prior of an additive Gaussian model of the loss (``doubt`` says how far they
     are believed), which every later measurement corrects. A round
@@ -102,7 +103,10 @@ class TrustRegion:
         return self._planned(problem, rounds=self.rounds, starts=1)
 
     def first_score(self, problem: Problem) -> Score:
-        """The score that the model begins with."""
+        """The score that the model begins with.
+
+        A few dozen drops are measured for as many tokens as fisher reads, and without a gradient.
+        """
         if self.score is not None:
             return self.score
         fisher = Fisher()
@@ -110,7 +114,7 @@ class TrustRegion:
             fisher.check(problem)
         except InputError:
             return MeasuredKL()
-        return fisher
+        return fisher if entries_of(problem.space) else MeasuredKL()
 
     def search(self, problem: Problem) -> Search:
         scores = yield from in_shares(

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def test_two_drivers_share_a_cluster_and_a_store_and_it_ends_with_its_parent(
         head = start_head(port=port, num_cpus=2, temp_dir=Path(folder))
         try:
             while head.poll() is None and not _listens(port):
-                os.sched_yield()
+                time.sleep(0.02)
             drivers = [drive(f"127.0.0.1:{port}", job, tmp_path / "home") for _ in range(2)]
             found = []
             for driver in drivers:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import DECODER, HEAD_SIZE
+from odd_blocks import CONFIGS, live_model, made
 from torch import Tensor, nn
-from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    GptOssConfig,
-    GraniteMoeConfig,
-    MixtralConfig,
-    MptConfig,
-    OlmoeConfig,
-    OpenAIGPTConfig,
-    PreTrainedConfig,
-    Qwen3MoeConfig,
-)
 
-from compressors.bank import Bank
 from compressors.relay import Relay
 from evaluators import resume
 from evaluators.live import LiveModel
@@ -33,34 +19,9 @@ from spaces.discovery import find_anatomy
 from spaces.option import DROP
 from spaces.spec import DropSpec, SpaceSpec
 
-EXPERTS = DECODER | {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
-LOCAL = DECODER | {"num_local_experts": 4, "num_experts_per_tok": 2}
-CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
-    "bloom": lambda: BloomConfig(vocab_size=256, hidden_size=64, n_head=4, n_layer=3),
-    "bloom, residual behind the norm": lambda: BloomConfig(
-        vocab_size=256, hidden_size=64, n_head=4, n_layer=3, apply_residual_connection_post_layernorm=True
-    ),
-    "mpt": lambda: MptConfig(vocab_size=256, d_model=64, n_heads=4, n_layers=3, max_seq_len=64),
-    "openai-gpt": lambda: OpenAIGPTConfig(vocab_size=256, n_positions=64, n_embd=64, n_layer=3, n_head=4),
-    "mixtral": lambda: MixtralConfig(**LOCAL, num_hidden_layers=3),  # type: ignore[arg-type]
-    "gpt_oss": lambda: GptOssConfig(**LOCAL, head_dim=HEAD_SIZE, num_hidden_layers=3),  # type: ignore[arg-type]
-    "granitemoe": lambda: GraniteMoeConfig(**LOCAL, num_hidden_layers=3),  # type: ignore[arg-type]
-    "olmoe": lambda: OlmoeConfig(**EXPERTS, num_hidden_layers=3),  # type: ignore[arg-type]
-    "qwen3_moe": lambda: Qwen3MoeConfig(**EXPERTS, head_dim=HEAD_SIZE, num_hidden_layers=3),  # type: ignore[arg-type]
-}
 STACKED = ["mixtral", "gpt_oss", "granitemoe", "olmoe", "qwen3_moe"]
 LAST = ("dense", "dense_4h_to_h", "out_proj", "o_proj", "c_proj", "down_proj")  # of an attention or MLP
 TOKENS = torch.randint(0, 256, (3, 9), generator=torch.Generator().manual_seed(3))
-
-
-def made(name: str) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model: nn.Module = AutoModelForCausalLM.from_config(CONFIGS[name]()).float()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(torch.randn_like(parameter) * 0.05)
-    return model.eval().requires_grad_(False)
 
 
 def logits_of(model: nn.Module) -> Tensor:
@@ -85,9 +46,7 @@ def silenced(model: nn.Module, part: str) -> nn.Module:
 
 @pytest.fixture(params=CONFIGS)
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> LiveModel:
-    model = made(request.param)
-    bank = Bank(tmp_path, model="w" * 16, calibration="c" * 16, propagate="dense")
-    return LiveModel(model, find_anatomy(model), bank)
+    return live_model(request.param, tmp_path)
 
 
 def test_a_dropped_attention_or_mlp_adds_nothing_to_the_residual_stream(live: LiveModel) -> None:

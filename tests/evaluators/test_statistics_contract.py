@@ -30,6 +30,7 @@ from evaluators.sensitivity.spectrum import OperatorErrors
 from evaluators.sensitivity.weight_norms import WeightNorms
 from evaluators.statistic import Statistic, contents
 from spaces.configuration import Configuration
+from spaces.option import DROP
 
 NUM_SAMPLES = 3
 Make = Callable[[Evaluator], Statistic]
@@ -67,6 +68,11 @@ STATISTICS: dict[str, Make] = {
     ),
     "weight norms": lambda e: WeightNorms(layers=layers_of(e)),
     "fisher": lambda e: FisherProducts(changes=entries_of(e), sequences=4, seed=1),  # type: ignore[arg-type]
+    "fisher of drops": lambda e: FisherProducts(
+        changes=(*entries_of(e)[:2], *((part.name, DROP) for part in e.live.anatomy.parts)),  # type: ignore[arg-type]
+        sequences=4,
+        seed=1,
+    ),
     "gradient output": lambda e: GradientOutputSquares(changes=entries_of(e), sequences=4),  # type: ignore[arg-type]
     "delta loss": lambda e: DeltaLossSums(changes=entries_of(e), sequences=4),  # type: ignore[arg-type]
     "noise": lambda e: NoiseResponse(layers=layers_of(e), noise_levels=(0.1, 0.3), sequences=3, seed=1),

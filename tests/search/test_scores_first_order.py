@@ -144,7 +144,32 @@ def option_of(bits: int) -> Quantize:
     return Quantize(bits_per_code=bits, group_size=32, symmetric=False, solver="rtn")
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_fisher_has_a_number_for_every_choice_to_drop() -> None:
+    problem = problem_of(BITS, DropSpec(), pin={"model.layers.0.mlp": DROP, "model.layers.1.mlp": KEEP})
+    score = Fisher(tokens=3 * LENGTH)
+    score.check(problem)
+    statistic = asked(score, problem).statistic
+    assert isinstance(statistic, FisherProducts)
+    drops = [part for part, option in statistic.changes if option == DROP]
+    assert drops == ["model.layers.0.self_attn", "model.layers.1.self_attn"]
+    assert set(statistic.entries()) == set(statistic.changes) - {(part, DROP) for part in drops}
+    values = np.random.default_rng(1).standard_normal((3, len(statistic.changes)))
+    scores = answered(score, problem, "products", values)
+    assert scores.errors is not None
+    columns = {change: column for column, change in enumerate(statistic.changes)}
+    for unit, costs, errors in zip(problem.space.units, scores.costs, scores.errors, strict=True):
+        (layer,) = (problem.space.layers[index].name for index in unit.layers)
+        for option, cost, error in zip(unit.options, costs, errors, strict=True):
+            if (layer, option) not in columns:
+                assert (cost, error) == (0.0, 0.0)
+                assert option == KEEP or layer == "model.layers.0.mlp"
+                continue
+            each = values[:, columns[layer, option]] ** 2 / 2 / LENGTH
+            assert cost == pytest.approx(each.mean(), rel=1e-12)
+            assert error == pytest.approx(each.std(ddof=1) / 3**0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gradient-output", "delta-loss"])
 def test_a_choice_to_drop_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=rf"score {name} has no number for dropping model\.layers\.0\.self_attn; use "):
         made(name).check(problem_of(BITS, DropSpec()))

@@ -162,7 +162,9 @@ def test_an_attention_whose_block_has_no_mlp_that_is_found_has_no_turn_of_its_ow
 
 @pytest.mark.parametrize("score", QUANTIZING, ids=lambda score: type(score).__name__)
 def test_a_choice_to_drop_is_refused_but_not_a_pinned_one(score: Score) -> None:
-    with pytest.raises(InputError, match=r"no number for dropping model\.layers\.0\.self_attn; use score measured-kl"):
+    with pytest.raises(
+        InputError, match=r"no number for dropping model\.layers\.0\.self_attn; use score fisher or measured-kl"
+    ):
         score.check(problem_of(BITS, DropSpec()))
     score.check(problem_of(BITS, DropSpec(), pin={"*.self_attn": DROP, "*.mlp": KEEP}))
 

@@ -110,7 +110,7 @@ def test_recorded_errors_add_up_over_tied_layers(by: Score, field: str) -> None:
 
 def test_recorded_errors_refuse_a_choice_to_drop_but_not_a_pinned_one() -> None:
     for by in (WeightError(), OutputError()):
-        with pytest.raises(InputError, match=r"dropping model\.layers\.0\.self_attn; use score measured-kl"):
+        with pytest.raises(InputError, match=r"dropping model\.layers\.0\.self_attn; use score fisher or measured-kl"):
             by.check(with_budget({"nominal_bits_per_weight": 3.0}, FOUR, DropSpec()))
         pinned = with_budget(
             {"nominal_bits_per_weight": 3.0}, FOUR, DropSpec(), pin={"*.self_attn": DROP, "*.mlp": KEEP}

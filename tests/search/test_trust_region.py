@@ -370,9 +370,11 @@ def test_what_breaks_beside_one_parent_leaves_the_search_its_way() -> None:
 
 
 def test_it_starts_from_fisher_where_that_can_be_had() -> None:
-    quantized, dropping = setting("quantization", 0)[0], setting("drops", 0)[0]
+    quantized, dropping, both = (setting(kind, 0)[0] for kind in ("quantization", "drops", "both"))
     assert TrustRegion().first_score(quantized) == Fisher()
+    assert TrustRegion().first_score(both) == Fisher()
     assert TrustRegion().first_score(dropping) == MeasuredKL()
+    assert TrustRegion().first_score(replace(quantized, dtype="float16")) == MeasuredKL()
 
 
 def test_a_largest_loss_and_groups_that_cannot_be_held_are_refused_before_any_work() -> None:

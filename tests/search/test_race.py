@@ -93,31 +93,47 @@ def test_of_the_winners_no_more_are_worse_than_the_confidence_states(
     assert wrong <= allowed + 4 * np.sqrt(allowed * confidence)
 
 
+@pytest.mark.parametrize("sequences", [1, 2, 4, 8])  # in the first rung
 @pytest.mark.parametrize("spread", [3.0, 5.0])
-def test_it_errs_no_more_often_where_sequences_spread_far_more_than_differences(spread: float) -> None:
+def test_it_errs_no_more_often_where_sequences_spread_far_more_than_differences(spread: float, sequences: int) -> None:
     rng = np.random.default_rng(5)
+    race = Race(tokens=sequences * LENGTH)
     won, wrong = 0, 0
     for _ in range(NUM_RACES):
         true = {rival: rng.standard_normal() for rival in rivals(4)}
-        winner = Game(true=true, spread=spread, rng=rng).play(Race(), held(rivals(4), 0.0, 1.0)).winner
+        winner = Game(true=true, spread=spread, rng=rng).play(race, held(rivals(4), 0.0, 1.0)).winner
         won += winner is not None
         wrong += winner is not None and true[winner] >= 0
     assert wrong <= 0.2 * won + 4 * np.sqrt(0.2 * 0.8 * won)  # as above
 
 
 def test_clear_cases_end_at_the_first_rung_and_cost_less_than_unclear_ones() -> None:
-    race, rng = Race(tokens=2048, rungs=4), np.random.default_rng(7)
+    race, rng = Race(tokens=4096, rungs=4), np.random.default_rng(7)
     costs, winners = {}, {}
     for name, difference in {"better": -3.0, "worse": 3.0, "like it": 0.0}.items():
         games = [Game(true=dict.fromkeys(rivals(3), difference), rng=rng) for _ in range(60)]
         winners[name] = [game.play(race, held(rivals(3), 0.0, 9.0)).winner for game in games]
         costs[name] = np.mean([game.num_tokens for game in games])
-    # 4 sequences, 6 standard errors from 0: 1e-9 for a normal mean, and less than 1e-2 for an error from 4 sequences
+    # 8 sequences, 8 standard errors from 0: 1e-17 for a normal mean, and less than 1e-4 for an error from 8 sequences
     assert sum(winner is not None for winner in winners["better"]) >= 58
     assert sum(winner is not None for winner in winners["worse"]) <= 2
-    assert costs["better"] < 1.1 * 4 * 2048
-    assert costs["worse"] < 1.5 * 4 * 2048
+    assert costs["better"] < 1.1 * 4 * 4096
+    assert costs["worse"] < 1.5 * 4 * 4096
     assert costs["like it"] > max(costs["better"], costs["worse"])
+
+
+@pytest.mark.parametrize(("sequences", "read"), [(400, [1, 2, 4, 8]), (7, [1, 2, 4]), (2, [1, 1])])
+def test_a_sure_winner_waits_for_eight_sequences_or_the_end_of_the_stream(sequences: int, read: list[int]) -> None:
+    game = Game(true=dict.fromkeys(rivals(2), -1.0), spread=0.0)
+    raced = game.play(Race(tokens=LENGTH, rungs=4), held(rivals(2)), sequences)
+    assert raced.winner in rivals(2)
+    assert [ask.tokens // LENGTH for ask in game.asks] == read
+
+
+def test_a_sure_loser_waits_for_nothing() -> None:
+    game = Game(true=dict.fromkeys(rivals(2), 1.0), spread=0.0)
+    assert game.play(Race(tokens=LENGTH, rungs=4), held(rivals(2))).winner is None
+    assert [ask.tokens // LENGTH for ask in game.asks] == [1]
 
 
 def test_every_rung_asks_the_parent_once_and_reads_on() -> None:

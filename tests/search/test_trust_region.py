@@ -268,15 +268,19 @@ def test_the_budgets_of_a_front_share_its_tokens() -> None:
         return answers(question, asked[0], loss)
 
     drive_to_the_end(search, answer)
-    in_rounds: list[int] = []
+    spent, left = list[int](), tokens
     for ask in asks:
         if ask.label == "where the search starts":
-            in_rounds.append(0)
-        elif "round" in ask.label:
-            in_rounds[-1] += len(ask.candidates) * ask.tokens
-    assert len(in_rounds) == len(asked)
-    assert sum(len(ask.candidates) * ask.tokens for ask in asks) <= tokens
-    assert max(in_rounds) < 4 * min(in_rounds)
+            spent.append(0)
+        if spent:
+            spent[-1] += len(ask.candidates) * ask.tokens
+        else:  # the score
+            left -= len(ask.candidates) * ask.tokens
+    assert len(spent) == len(asked)
+    assert min(spent) > left / len(asked) / 3
+    for number, read in enumerate(spent):
+        assert read <= left / (len(asked) - number)
+        left -= read
 
 
 def test_no_rounds_are_the_score_and_the_knapsack() -> None:

@@ -83,12 +83,13 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Samples ``start`` to ``stop`` of a statistic."""
+    """Samples ``start`` to ``stop`` of a statistic; of a mean over them the first tell what all will, less surely."""
 
     statistic: Statistic
     start: int
     stop: int
     label: str
+    is_mean: bool = False  # whether who asks takes their mean
     incumbent: Levels | None = None  # as of ``Ask``
 
 
@@ -107,9 +108,9 @@ def measured(
     return losses
 
 
-def sampled(statistic: Statistic, start: int, stop: int, label: str) -> Asking[Samples]:
+def sampled(statistic: Statistic, start: int, stop: int, label: str, *, is_mean: bool = False) -> Asking[Samples]:
     """Ask for samples of a statistic; to be used with ``yield from``, which keeps the type."""
-    samples: Samples = yield Estimate(statistic=statistic, start=start, stop=stop, label=label)
+    samples: Samples = yield Estimate(statistic=statistic, start=start, stop=stop, label=label, is_mean=is_mean)
     return samples
 
 

@@ -51,7 +51,7 @@ class ActivationEntropy:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self._statistic(problem)
         label = f"output entropies on {statistic.sequences} sequences"
-        samples = yield from sampled(statistic, 0, statistic.sequences, label)
+        samples = yield from sampled(statistic, 0, statistic.sequences, label, is_mean=True)
         return scores_of(problem.space, samples["changes"], lambda changes: np.abs(changes).sum(axis=1), UNIT)
 
     def _statistic(self, problem: Problem) -> EntropyChanges:

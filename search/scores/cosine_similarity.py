@@ -60,7 +60,7 @@ class CosineSimilarity:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self._statistic(problem)
         label = f"residual streams of {statistic.sequences} sequences"
-        samples = yield from sampled(statistic, 0, statistic.sequences, label)
+        samples = yield from sampled(statistic, 0, statistic.sequences, label, is_mean=True)
         places = {part: place for place, part in enumerate(statistic.parts)}
         costs, errors = ([np.zeros(len(unit.options)) for unit in problem.space.units] for _ in range(2))
         for number, unit in enumerate(problem.space.units):

@@ -43,7 +43,7 @@ class DeltaLoss:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self._statistic(problem)
         label = f"gradients of {statistic.sequences} sequences under each option"
-        samples = yield from sampled(statistic, 0, statistic.sequences, label)
+        samples = yield from sampled(statistic, 0, statistic.sequences, label, is_mean=True)
         return scores_of(problem.space, samples["sums"], lambda sums: np.asarray(sums.sum(axis=1)), BOUND)
 
     def _statistic(self, problem: Problem) -> DeltaLossSums:

@@ -40,7 +40,7 @@ class Fisher:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self._statistic(problem)
         label = f"gradients of {statistic.sequences} sequences"
-        samples = yield from sampled(statistic, 0, statistic.sequences, label)
+        samples = yield from sampled(statistic, 0, statistic.sequences, label, is_mean=True)
         twice = 2 * problem.sequence_length
         return scores_of(problem.space, samples["products"], lambda products: products.sum(axis=1) ** 2 / twice)
 

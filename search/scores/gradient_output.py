@@ -42,7 +42,7 @@ class GradientOutput:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self._statistic(problem)
         label = f"output gradients of {statistic.sequences} sequences"
-        samples = yield from sampled(statistic, 0, statistic.sequences, label)
+        samples = yield from sampled(statistic, 0, statistic.sequences, label, is_mean=True)
         twice = 2 * problem.sequence_length
         scores = scores_of(problem.space, samples["squares"], lambda squares: squares.sum(axis=1) / twice)
         return falling(scores) if self.monotone else scores

@@ -85,7 +85,7 @@ class Gram:
     def score(self, problem: Problem) -> Asking[Scores]:
         statistic = self.statistic(problem)
         label = f"logit shifts of {len(statistic.moves)} changes"
-        samples = yield from sampled(statistic, 0, _num_samples(statistic), label)
+        samples = yield from sampled(statistic, 0, _num_samples(statistic), label, is_mean=True)
         kl = samples["kl"].reshape(-1, 1 + len(statistic.moves))  # (sequences, 1 + probes)
         if not np.isfinite(kl[:, 0]).all():
             raise JobError(

@@ -48,13 +48,16 @@ def _shared(
 
 
 def _parts(question: Question, problem: Problem) -> Iterator[Question]:
-    """The question in shares; of losses each goes on where the one before ended, and is answered from the beginning."""
-    if isinstance(question, Estimate):
+    """The question in shares; of losses each goes on where the one before ended, and is answered from the beginning.
+
+    Samples that are not averaged, such as one for each layer, tell nothing before the last: they are asked at once.
+    """
+    if isinstance(question, Estimate) and question.is_mean:
         start = question.start
         for stop in _stops(question.stop - start):
             yield replace(question, start=start, stop=question.start + stop)
             start = question.start + stop
-    elif question.first:
+    elif isinstance(question, Estimate) or question.first:
         yield question
     else:
         *early, _ = _stops(problem.sequences(question.tokens))

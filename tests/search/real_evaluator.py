@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -65,13 +66,18 @@ def evaluator_for(space: Space, root: Path, num_sequences: int) -> Evaluator:
     return Evaluator(live, stream, commit(root / "tmp", root / "dense"))
 
 
-def score_by(score: Score, problem: Problem, evaluator: Evaluator) -> Scores:
-    """What a score says when a worker answers it."""
+def answered(problem: Problem, evaluator: Evaluator) -> Callable[[Question], Losses | Samples]:
+    """What answers questions as a worker does."""
 
     def answer(question: Question) -> Losses | Samples:
         if not isinstance(question, Ask):
             return question.statistic.samples(evaluator, question.start, question.stop)
-        stop = evaluator.stream.sequences_for(question.tokens)
-        return [evaluator.measure(problem.space.configure(levels), 0, stop).kl for levels in question.candidates]
+        start, stop = question.first, question.first + evaluator.stream.sequences_for(question.tokens)
+        return [evaluator.measure(problem.space.configure(levels), start, stop).kl for levels in question.candidates]
 
-    return drive(score.score(problem), answer)
+    return answer
+
+
+def score_by(score: Score, problem: Problem, evaluator: Evaluator) -> Scores:
+    """What a score says when a worker answers it."""
+    return drive(score.score(problem), answered(problem, evaluator))

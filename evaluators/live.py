@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compressors.answers import Shape, give_forward, shape_of
+from compressors.answers import Shape, give_forward
 from compressors.bank import Bank
 from compressors.compressed import CompressedWeight
 from compressors.weights import weight_of, write_weight
 from evaluators.bypasses import add_nothing, pass_on, place_of_residual
 from evaluators.linear import quicken
 from evaluators.memory import Memory
+from evaluators.trial import Trial
 from spaces.configuration import Configuration
 from spaces.discovery import Anatomy
 from spaces.errors import InputError
@@ -36,7 +37,9 @@ class LiveModel:
         self.model = model
         self.anatomy = anatomy
         self.bank = bank
-        self.shapes = _output_shapes(model, anatomy)  # what each part returns
+        trial = Trial(model, anatomy)
+        self.shapes: Mapping[str, Shape] = trial.shapes  # what each part returns
+        self.norms: Mapping[str, Sequence[str]] = trial.norms  # that an attention's or MLP's answer alone goes through
         self._loaded: dict[str, Option] = {}  # layers that are not dense now
         self._dense: dict[str, Tensor] = {}
         self._bypassed: dict[str, list[tuple[nn.Module, Any]]] = {}  # a module, and the forward it had of its own
@@ -153,23 +156,3 @@ def _set_aside(weight: Tensor) -> Tensor:
         if torch.equal(copy.to(weight.dtype), weight):
             return copy
     return weight.clone()
-
-
-def _output_shapes(model: nn.Module, anatomy: Anatomy) -> Mapping[str, Shape]:
-    """For each part, the form of what it returns, seen in a trial forward."""
-    shapes: dict[str, Shape] = {}
-    hooks = []
-    for part, modules in anatomy.modules_of.items():
-
-        def see(_module: nn.Module, _inputs: object, output: object, part: str = part) -> None:
-            shapes[part] = shape_of(output)
-
-        hooks.append(model.get_submodule(modules[-1]).register_forward_hook(see))
-    try:
-        with torch.inference_mode():
-            trial = torch.zeros(1, 2, dtype=torch.long, device=next(model.parameters()).device)
-            model(input_ids=trial, use_cache=False)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return shapes

@@ -26,17 +26,18 @@ from spaces.option import Banked, Option
 class FisherProducts:
     """<g, d> for each of ``changes``, at the dense model; a sample is one sequence and one draw of its labels.
 
-    d is what an option changes of a layer's weights, or what dropping a part changes of its answer. g is the gradient,
-    by those weights or by that answer, of the summed log-probability of a label at every position, each drawn from the
-    model's own distribution there. So E[(sum of <g, d> over some changes)^2] = D^T F D, where D is all those changes
-    together and F the true Fisher information, summed over the sequence's positions: products of two positions vanish,
-    since given what is read a label's score has mean zero. Half of it is KL(dense || changed) to second order.
+    d is what an option changes of a layer's weights, or what dropping a part changes of the answer that reaches the
+    residual stream. g is the gradient, by those weights or by that answer, of the summed log-probability of a label at
+    every position, each drawn from the model's own distribution there. So E[(sum of <g, d> over some changes)^2] =
+    D^T F D, where D is all those changes together and F the true Fisher information, summed over the sequence's
+    positions: products of two positions vanish, since given what is read a label's score has mean zero. Half of it is
+    KL(dense || changed) to second order.
 
     ``products`` (samples, changes), float64.
     """
 
     name: ClassVar[str] = "fisher-products"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     changes: tuple[Change, ...]
     sequences: int

@@ -1,4 +1,4 @@
-"""Models whose parts add the residual stream themselves, answer with lists, or stack their experts."""
+"""Models whose parts add the residual stream themselves, have norms behind them, answer with lists or stack experts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    Gemma2Config,
+    Glm4Config,
     GptOssConfig,
     GraniteMoeConfig,
     MixtralConfig,
     MptConfig,
+    Olmo2Config,
     OlmoeConfig,
     OpenAIGPTConfig,
     PreTrainedConfig,
@@ -26,6 +29,7 @@ from evaluators.live import LiveModel
 from spaces.discovery import find_anatomy
 
 EXPERTS = DECODER | {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
+HEADED = DECODER | {"head_dim": HEAD_SIZE}
 LOCAL = DECODER | {"num_local_experts": 4, "num_experts_per_tok": 2}
 CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "bloom": lambda: BloomConfig(vocab_size=256, hidden_size=64, n_head=4, n_layer=3),
@@ -34,6 +38,9 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     ),
     "mpt": lambda: MptConfig(vocab_size=256, d_model=64, n_heads=4, n_layers=3, max_seq_len=64),
     "openai-gpt": lambda: OpenAIGPTConfig(vocab_size=256, n_positions=64, n_embd=64, n_layer=3, n_head=4),
+    "gemma2": lambda: Gemma2Config(**HEADED, num_hidden_layers=3),  # type: ignore[arg-type]
+    "olmo2": lambda: Olmo2Config(**DECODER, num_hidden_layers=3),  # type: ignore[arg-type]
+    "glm4": lambda: Glm4Config(**HEADED, num_hidden_layers=3),  # type: ignore[arg-type]
     "mixtral": lambda: MixtralConfig(**LOCAL, num_hidden_layers=3),  # type: ignore[arg-type]
     "gpt_oss": lambda: GptOssConfig(**LOCAL, head_dim=HEAD_SIZE, num_hidden_layers=3),  # type: ignore[arg-type]
     "granitemoe": lambda: GraniteMoeConfig(**LOCAL, num_hidden_layers=3),  # type: ignore[arg-type]

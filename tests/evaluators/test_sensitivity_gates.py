@@ -81,6 +81,37 @@ def test_a_product_is_the_slope_of_the_drawn_labels_log_probability(name: str, t
     assert np.abs(found).min() > 1e-3
 
 
+@pytest.mark.parametrize("name", ["gemma2", "olmo2", "glm4"])
+def test_behind_a_norm_of_its_own_a_part_is_dropped_by_degrees_too(name: str, tmp_path: Path) -> None:
+    """By the answer before the norm the slope would be some 1e-6 of this."""
+    live = live_model(name, tmp_path)
+    for part in live.anatomy.parts:
+        with gates(live, [part.name]) as (gate,):
+            log_p = live.model(input_ids=TOKENS, use_cache=False).logits.log_softmax(-1)
+            (slope,) = torch.autograd.grad(log_p[..., 0].sum(), gate)
+        expected = sum(slopes_of(live, part.name, each[None])[:, 0].sum() for each in TOKENS)
+        assert float(slope) == pytest.approx(expected, rel=1e-2, abs=2e-3)
+        assert abs(expected) > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("name", "norms"),
+    [
+        ("gemma2", {"self_attn": ["post_attention_layernorm"], "mlp": ["post_feedforward_layernorm"]}),
+        ("glm4", {"self_attn": ["post_self_attn_layernorm"], "mlp": ["post_mlp_layernorm"]}),
+        ("bloom", {}),
+        ("mixtral", {}),
+    ],
+)
+def test_norms_are_those_that_a_part_s_answer_alone_goes_through(
+    name: str, norms: dict[str, list[str]], tmp_path: Path
+) -> None:
+    live = live_model(name, tmp_path)
+    for part in live.anatomy.parts:
+        block = live.anatomy.blocks[part.block]
+        assert list(live.norms[part.name]) == [f"{block}.{norm}" for norm in norms.get(part.module, [])]
+
+
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
     """One sequence again and again: only the labels differ."""

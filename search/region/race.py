@@ -56,7 +56,7 @@ class Race:
     Every rival begins with a belief, and the paired differences of every rung update it. A rival is accepted when the
     probability that it is better than the parent is at least ``confidence``, and dropped when it is at most
     ``1 - confidence``; the rest go on to the next rung, ``growth`` times as long, and undecided ones at the end are not
-    accepted. Nobody is accepted before ``FEWEST_SEQUENCES`` were read, unless the stream is shorter. So of the rivals
+    accepted. Nobody is accepted before ``FEWEST_SEQUENCES`` were read, or all that the rungs hold. So of the rivals
     accepted at most ``1 - confidence`` are worse than the parent, whenever a race stops, as far as the beliefs that it
     began with are true and means over sequences are normal; a belief of infinite variance leaves the measurements alone
     to say. Simulated races at 0.8, with 1 to 8 sequences in the first rung: where single sequences spread one to five

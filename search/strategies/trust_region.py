@@ -15,7 +15,6 @@ from search.region.local_model import Doubt, LocalModel, check_moves, model_of, 
 from search.region.proposals import Region, cautious, imagined, kicked, mutated, undecided_moves, with_hidden
 from search.region.race import Belief, Race, Raced, broken, run_race
 from search.region.windows import Windows, differences
-from search.scores.entries import entries_of
 from search.scores.fisher import Fisher
 from search.scores.measured import MeasuredKL
 from search.scores.score import NO_PREDICTION, SCORES, Score, name_of_score
@@ -24,6 +23,7 @@ from search.selection import distinct
 from search.solvers.allocation import Allocator, check_allocation
 from search.strategy import FINAL_TOKENS, Asking, Problem, Search, check_budget_alone
 from spaces.errors import InputError
+from spaces.option import Banked
 from spaces.space import Levels
 from spaces.tables import check_name
 
@@ -114,7 +114,8 @@ class TrustRegion:
             fisher.check(problem)
         except InputError:
             return MeasuredKL()
-        return fisher if entries_of(problem.space) else MeasuredKL()
+        choices = chain.from_iterable(unit.options for unit in problem.space.units if len(unit.options) > 1)
+        return fisher if any(isinstance(option, Banked) for option in choices) else MeasuredKL()
 
     def search(self, problem: Problem) -> Search:
         scores = yield from in_shares(

@@ -19,7 +19,7 @@ from spaces.space import Levels
 
 LENGTH = 512  # tokens of a sequence
 PARENT: Levels = (0,) * 7
-NUM_RACES = 250
+NUM_RACES = 800
 Noise = Callable[[np.random.Generator, int], np.ndarray]  # of mean 0 and variance 1
 
 SIGMA = 1.0  # of the logarithm

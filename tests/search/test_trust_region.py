@@ -378,6 +378,10 @@ def test_it_starts_from_fisher_where_that_can_be_had() -> None:
     assert TrustRegion().first_score(quantized) == Fisher()
     assert TrustRegion().first_score(both) == Fisher()
     assert TrustRegion().first_score(dropping) == MeasuredKL()
+    queries = quantize(2, 8, layers=("*.q_proj",))
+    pinned = tiny_space(2, DropSpec(), queries, pin={"*.q_proj": quantize(8).options()[0]})
+    nothing_else = make_problem(pinned, {"dropped_attentions": 1})
+    assert TrustRegion().first_score(nothing_else) == MeasuredKL()
     assert TrustRegion().first_score(replace(quantized, dtype="float16")) == MeasuredKL()
 
 

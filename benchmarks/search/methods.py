@@ -50,7 +50,7 @@ TRUST_REGION_DROPS: Settings = {
     "probe_tokens": 256,
     "screen_tokens": 256,
     "radius": 4,
-    "race": {"tokens": 512},
+    "race": {"tokens": 1024, "rungs": 3},  # the fewest sequences that a race accepts on, at once
 }
 AS_PUBLISHED: Settings = {"text": "fresh", "fitness": "float16"}
 SAME, GLOBAL = {"groups": "equal-size"}, {"groups": "global"}
